@@ -1,0 +1,20 @@
+//! chasm keeps software-archive mirrors the way git keeps source.
+//!
+//! Each published state of a tree is a commit in a local object database; blobs
+//! are named by plain SHA-256; checkout builds a tree from hard links into one
+//! pool of files and touches only what changed.
+//!
+//! The modules form layers; each imports only from layers above its own:
+//!
+//! | layer        | modules                                  | may know                          |
+//! |--------------|------------------------------------------|-----------------------------------|
+//! | 1 values     | [`id`] [`path`] [`compress`] [`monitor`] | bytes and names; no input, output |
+//! | 2 machine    | [`disk`]                                 | the file system                   |
+//! | 3 model      | [`object`]                               | what is stored                    |
+
+pub mod compress;
+pub mod disk;
+pub mod id;
+pub mod monitor;
+pub mod object;
+pub mod path;
