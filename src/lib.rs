@@ -11,10 +11,14 @@
 //! | 1 values     | [`id`] [`path`] [`compress`] [`monitor`] | bytes and names; no input, output |
 //! | 2 machine    | [`disk`]                                 | the file system                   |
 //! | 3 model      | [`object`]                               | what is stored                    |
+//! | 4 storage    | [`odb`]                                  | objects at rest                   |
 
 pub mod compress;
+pub mod diff;
 pub mod disk;
 pub mod id;
 pub mod monitor;
 pub mod object;
+pub mod odb;
 pub mod path;
+pub mod worktree;

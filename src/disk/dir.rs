@@ -96,6 +96,13 @@ impl Dir {
         Ok(Dir { fd, place: self.place.clone() })
     }
 
+    /// The directory opened once more, as a file that can be locked.
+    pub fn reopen(&self) -> Result<File> {
+        fs::openat(&self.fd, c".", OPEN_DIR, Mode::empty())
+            .map(File::from)
+            .map_err(|e| Error::new("open directory", self.path(), e))
+    }
+
     /// Opens the directory `name` in this one.
     pub fn open_dir(&self, name: &[u8]) -> Result<Dir> {
         let file = self.checked("open directory", name)?;

@@ -1,0 +1,77 @@
+//! Directories of the file system and the commits they become or come from.
+//!
+//! - [`snapshot`]: a directory becomes a tree, hashing only what changed
+//! - [`checkout`]: a tree becomes a directory, touching only what changed
+//! - [`Select`]: what is left out
+
+pub mod checkout;
+mod links;
+mod metadata;
+mod select;
+mod snapshot;
+
+pub use select::{InvalidPattern, Select};
+pub use snapshot::{Snapshot, SnapshotOptions, snapshot};
+
+use crate::disk;
+use crate::monitor::Interrupted;
+use crate::object::DecodeError;
+use crate::odb;
+use crate::path::{InvalidPath, TreePath};
+
+/// The result of work on a tree.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a directory could not become a commit, or the other way round.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system failed.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Odb(#[from] odb::Error),
+    /// Something in the directory cannot be stored.
+    #[error("cannot store '{path}': it {source}")]
+    Unstorable {
+        /// Where it lies in the tree.
+        path: TreePath,
+        /// The limit it exceeds.
+        source: DecodeError,
+    },
+    /// A directory lies too deep.
+    #[error("cannot store what lies below '{path}'")]
+    TooDeep {
+        /// Where it lies in the tree.
+        path: TreePath,
+        /// The limit.
+        source: InvalidPath,
+    },
+    /// The directory holds something else than was checked out.
+    #[error("'{path}' {what}")]
+    LocalChange {
+        /// The first such path.
+        path: TreePath,
+        /// How it differs.
+        what: &'static str,
+        /// How many more there are.
+        more: usize,
+    },
+    /// The directory holds files, and they are not of a checkout that is known.
+    #[error("directory '{0}' is not empty, and it is no checkout of this repository")]
+    NotEmpty(String),
+    /// More would be removed than the guard allows.
+    #[error("{removed} of {total} files would be removed")]
+    TooManyRemoved {
+        /// Files that would go.
+        removed: u64,
+        /// Files that were there.
+        total: u64,
+    },
+    /// There is no such path in the commit.
+    #[error("the commit has no '{0}'")]
+    NoSuchPath(TreePath),
+    /// The caller wanted to stop.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
