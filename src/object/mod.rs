@@ -8,10 +8,12 @@
 //! - [`Page`], [`Entry`]: one directory, or one page of a wide one
 //! - [`Commit`]: one published state of a tree
 //! - [`Policy`]: what metadata a commit keeps
+//! - [`manifest`]: a whole tree as one sorted list, for others to read and write
 
 mod commit;
 mod cursor;
 mod entry;
+pub mod manifest;
 mod policy;
 mod tree;
 
