@@ -9,7 +9,7 @@ mod moves;
 mod text;
 
 pub use moves::{Move, find_moves};
-pub use text::{TextDiff, unified};
+pub use text::{MAX_TEXT_LEN, TextDiff, unified};
 
 use std::collections::HashSet;
 

@@ -7,9 +7,11 @@
 pub mod checkout;
 mod links;
 mod metadata;
+mod record;
 mod select;
 mod snapshot;
 
+pub use record::{CommitOptions, Recorded, State, commit, record, status};
 pub use select::{InvalidPattern, Select};
 pub use snapshot::{Snapshot, SnapshotOptions, snapshot};
 
@@ -31,6 +33,9 @@ pub enum Error {
     /// The database failed.
     #[error(transparent)]
     Odb(#[from] odb::Error),
+    /// The repository cannot be used as asked.
+    #[error(transparent)]
+    Repo(#[from] crate::repo::Error),
     /// Something in the directory cannot be stored.
     #[error("cannot store '{path}': it {source}")]
     Unstorable {

@@ -21,16 +21,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::Result;
+use super::{Error, Result};
+use crate::diff::{ChangeKind, Differ};
 use crate::disk::durable::{Lock, LockMode};
 use crate::disk::{self, Dir, swap};
 use crate::id::TreeId;
 use crate::monitor::Monitor;
 use crate::object::Commit;
-use crate::odb::{self, Odb, Placement, Placing, TreeSource};
+use crate::odb::{self, Odb, Placement, Placing};
 use crate::path::TreePath;
 
-pub use update::Known;
+pub use update::{GUARD_FROM, Known, check_guard};
 
 /// File names by which archives of known kinds tell clients what there is: they
 /// must not be seen before what they speak of.
@@ -244,7 +245,33 @@ fn split(target: &Path) -> Result<(Dir, Vec<u8>)> {
     }
 }
 
-/// The tree of a commit as a side of a comparison.
-pub fn known_commit<'a>(odb: &'a Odb, tree: TreeId) -> Known<'a> {
-    Known { source: odb as &dyn TreeSource, tree, also: None }
+/// Refuses if what a checkout of single paths would overwrite is not what the
+/// last checkout, of `was`, put there. `state` is what is there.
+pub fn refuse_local_changes(
+    odb: &Odb,
+    was: TreeId,
+    state: &Known<'_>,
+    new: TreeId,
+    options: &CheckoutOptions,
+) -> Result<()> {
+    let is_asked_for = |path: &TreePath| options.paths.iter().any(|asked| path.starts_with(asked));
+    let mut edited = std::collections::HashSet::new();
+    for change in Differ::new(odb, Some(was), state.source, Some(state.tree))? {
+        let change = change?;
+        if change.kind() != ChangeKind::Metadata && change.new.is_some() && is_asked_for(&change.path) {
+            edited.insert(change.path);
+        }
+    }
+    let mut local = Vec::new();
+    for change in Differ::new(state.source, Some(state.tree), odb, Some(new))? {
+        let path = change?.path;
+        if edited.contains(&path) {
+            local.push(path);
+        }
+    }
+    let more = local.len().saturating_sub(1);
+    match local.into_iter().next() {
+        Some(path) => Err(Error::LocalChange { path, what: "was changed since the last checkout", more }),
+        None => Ok(()),
+    }
 }
