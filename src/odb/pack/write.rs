@@ -128,6 +128,17 @@ impl PackWriter {
         Ok(self.offset - start)
     }
 
+    /// Adds a record as it stands in another pack, head and all; `false` if the
+    /// object was there.
+    pub(in crate::odb) fn add_raw(&mut self, staging: &Dir, id: ObjectId, record: &[u8]) -> Result<bool> {
+        if !self.known.insert(id) {
+            return Ok(false);
+        }
+        self.entries.push((id, self.offset));
+        self.write(staging, record)?;
+        Ok(true)
+    }
+
     fn write(&mut self, staging: &Dir, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
         self.offset += bytes.len() as u64;
