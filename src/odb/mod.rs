@@ -17,6 +17,7 @@
 mod adopt;
 mod batch;
 pub mod checksums;
+pub mod fsck;
 pub mod gc;
 pub mod pack;
 mod place;

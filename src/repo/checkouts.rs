@@ -58,6 +58,19 @@ impl Repository {
         Ok(dir.replace_durably(&name, text.as_bytes())?)
     }
 
+    /// All records: the directory, and what it holds; `None` for what cannot be
+    /// read, for the record is damaged.
+    pub fn checkouts(&self) -> Result<Vec<(Option<PathBuf>, Option<Checkout>)>> {
+        let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (name, _) in dir.names()? {
+            if let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? {
+                found.push((path_of(&bytes), parse(&bytes).map(|(_, checkout)| checkout)));
+            }
+        }
+        Ok(found)
+    }
+
     /// The commits that existing checkouts hold; gc keeps them.
     pub fn checked_out_commits(&self) -> Result<Vec<CommitId>> {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
