@@ -11,6 +11,7 @@
 //! | 1 values     | [`id`] [`path`] [`compress`] [`monitor`] | bytes and names; no input, output |
 //! | 2 machine    | [`disk`]                                 | the file system                   |
 //! | 3 model      | [`object`]                               | what is stored                    |
+//! | 4 storage    | [`refs`]                                 | names for commits                 |
 
 pub mod compress;
 pub mod disk;
@@ -18,3 +19,4 @@ pub mod id;
 pub mod monitor;
 pub mod object;
 pub mod path;
+pub mod refs;
