@@ -11,7 +11,9 @@
 //! | 1 values     | [`id`] [`path`] [`compress`] [`monitor`] | bytes and names; no input, output |
 //! | 2 machine    | [`disk`]                                 | the file system                   |
 //! | 3 model      | [`object`]                               | what is stored                    |
-//! | 4 storage    | [`refs`]                                 | names for commits                 |
+//! | 4 storage    | [`odb`] [`refs`]                         | objects at rest, names for commits |
+//! | 5 repository | [`repo`] [`diff`]                        | one repository as a whole         |
+//! | 6 work       | [`worktree`]                             | one use of a repository           |
 
 pub mod compress;
 pub mod diff;
@@ -22,3 +24,5 @@ pub mod object;
 pub mod odb;
 pub mod path;
 pub mod refs;
+pub mod repo;
+pub mod worktree;
