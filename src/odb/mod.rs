@@ -254,9 +254,10 @@ impl Odb {
         Ok(lock)
     }
 
-    /// Begins a transaction through which objects enter.
-    pub fn begin<'a>(&'a self, lock: &'a WriteLock) -> Result<Batch<'a>> {
-        Batch::begin(self, lock)
+    /// Begins a transaction through which objects enter. `tree` is the directory
+    /// that files come from, if the pool is to link them.
+    pub fn begin<'a>(&'a self, lock: &'a WriteLock, tree: Option<&'a Dir>) -> Result<Batch<'a>> {
+        Batch::begin(self, lock, tree)
     }
 
     /// Begins a transaction that stores nothing, to learn what would change.
@@ -273,7 +274,7 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        Ok(kind == Kind::Blob && self.pool.find(id)?.is_some())
+        Ok(kind == Kind::Blob && self.pool.has(id)?)
     }
 
     /// What an object takes up: the first record of it, and its plain file in the

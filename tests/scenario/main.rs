@@ -1,0 +1,5 @@
+//! The library across modules.
+
+mod fsck;
+mod gc;
+mod support;
