@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use chasm::id::hash_bytes;
 use chasm::monitor::Silent;
+use chasm::object::{Branch, Commit, Entry, Metadata, Node, Page, Totals};
 use chasm::odb::fsck::Severity;
 use chasm::repo::{FsckOptions, FsckReport};
 
@@ -182,4 +184,102 @@ fn refs_and_records_are_checked() {
     let record: &Path = &fixture.files("checkouts")[0];
     fs::write(record, b"nonsense").unwrap();
     assert_damaged(&fixture, "a record");
+}
+
+/// Commits a tree that no honest program would write.
+fn forge(fixture: &Fixture, make: impl FnOnce(&chasm::odb::Batch<'_>) -> (chasm::id::TreeId, Totals)) {
+    let repository = &fixture.repository;
+    let lock = repository.odb().lock_for_writing(crate::support::PATIENCE).unwrap();
+    let batch = repository.odb().begin(&lock, None).unwrap();
+    let (tree, totals) = make(&batch);
+    let head = repository.refs().read().unwrap().head_commit().unwrap();
+    let commit = Commit { tree, totals, ..repository.commit(head).unwrap() };
+    let id = batch.add_commit(&commit).unwrap();
+    batch.finish(&Silent).unwrap();
+    fixture.set_branch("forged", Some(id));
+}
+
+fn leaf(batch: &chasm::odb::Batch<'_>, entries: Vec<Entry>) -> chasm::id::TreeId {
+    let bytes = Page::Leaf(entries).encode();
+    let id = chasm::id::TreeId(hash_bytes(&bytes));
+    batch.add_tree(id, &bytes, None).unwrap();
+    id
+}
+
+fn file(batch: &chasm::odb::Batch<'_>, name: &str, content: &[u8], size: u64) -> Entry {
+    let blob = batch.add_blob(content).unwrap();
+    Entry { name: name.into(), metadata: Metadata::default(), node: Node::File { blob, size } }
+}
+
+#[test]
+fn a_size_that_is_not_the_blobs_is_damage() {
+    let fixture = small();
+    forge(&fixture, |batch| {
+        let entry = file(batch, "lie", b"12345", 6);
+        (leaf(batch, vec![entry]), Totals { files: 1, bytes: 6 })
+    });
+    let text = damage(&assert_damaged(&fixture, "a wrong size")).join("\n");
+    assert!(text.contains("'lie' has 6 bytes") && text.contains("heads/forged:"), "{text}");
+    let quick = fixture.reopen().fsck(&FsckOptions { quick: true }, &Silent).unwrap();
+    assert!(quick.is_damaged());
+}
+
+#[test]
+fn sums_that_are_not_those_of_the_tree_are_damage() {
+    let fixture = small();
+    forge(&fixture, |batch| {
+        let entry = file(batch, "f", b"12345", 5);
+        let below = leaf(batch, vec![entry]);
+        let totals = Totals { files: 7, bytes: 5 };
+        let dir = Entry { name: b"d".to_vec(), metadata: Metadata::default(), node: Node::Dir { tree: below, totals } };
+        (leaf(batch, vec![dir]), Totals { files: 1, bytes: 5 })
+    });
+    let text = damage(&assert_damaged(&fixture, "wrong sums")).join("\n");
+    assert!(text.contains("says that 7 files of 5 bytes") && text.contains("says that 1 files of 5 bytes"), "{text}");
+}
+
+#[test]
+fn a_directory_that_is_cut_otherwise_than_by_its_names_is_damage() {
+    let fixture = small();
+    forge(&fixture, |batch| {
+        let entries: Vec<Entry> = (0..513).map(|i| file(batch, &format!("{i:04}"), b"x", 1)).collect();
+        (leaf(batch, entries), Totals { files: 513, bytes: 513 })
+    });
+    let text = damage(&assert_damaged(&fixture, "a leaf too wide")).join("\n");
+    assert!(text.contains("more than 512 entries"), "{text}");
+
+    let fixture = small();
+    forge(&fixture, |batch| {
+        let entry = file(batch, "f", b"x", 1);
+        let page = leaf(batch, vec![entry]);
+        let totals = Totals { files: 1, bytes: 1 };
+        let fork = Page::Fork { level: 1, branches: vec![Branch { last: b"f".to_vec(), entries: 1, totals, page }] };
+        let bytes = fork.encode();
+        let id = chasm::id::TreeId(hash_bytes(&bytes));
+        batch.add_tree(id, &bytes, None).unwrap();
+        (id, totals)
+    });
+    let text = damage(&assert_damaged(&fixture, "a fork too narrow")).join("\n");
+    assert!(text.contains("one valid way"), "{text}");
+}
+
+#[test]
+fn a_tree_that_unfolds_to_more_than_any_disk_holds_is_visited_once() {
+    let fixture = small();
+    forge(&fixture, |batch| {
+        let entry = file(batch, "f", b"x", 1);
+        let mut tree = leaf(batch, vec![entry]);
+        let mut totals = Totals { files: 1, bytes: 1 };
+        for _ in 0..60 {
+            let dir = |name: &str| Entry {
+                name: name.into(),
+                metadata: Metadata::default(),
+                node: Node::Dir { tree, totals },
+            };
+            tree = leaf(batch, vec![dir("a"), dir("b")]);
+            totals = totals.checked_add(totals).unwrap();
+        }
+        (tree, totals)
+    });
+    fixture.assert_clean();
 }

@@ -329,3 +329,40 @@ fn copy_all(from: &std::path::Path, to: &std::path::Path) {
         }
     }
 }
+
+#[test]
+fn what_cannot_be_rewritten_stays_with_all_it_refers_to() {
+    let (fixture, main, side) = two_branches();
+    fixture.delete_branch("side");
+    // The pack with side's trees can be read, but not trusted as a whole.
+    let pack = fixture.files("packs").into_iter().find(|path| {
+        let bytes = fs::read(path).unwrap();
+        let repository = fixture.reopen();
+        let holds = |pack: &odb::pack::Pack| pack.find(Kind::Commit, &side.0).unwrap().is_some();
+        let id = repository.odb().packs().iter().find(|pack| holds(pack)).unwrap().id().to_string();
+        bytes.starts_with(b"CHASMPCK") && path.to_string_lossy().contains(&id)
+    });
+    let pack = pack.unwrap();
+    let mut bytes = fs::read(&pack).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&pack, bytes).unwrap();
+    let monitor = chasm::monitor::Collector::default();
+    fixture.reopen().gc(&options(0), &monitor).unwrap();
+    assert!(monitor.take_findings().iter().any(|finding| finding.partial));
+    assert!(pack.exists());
+    fixture.assert_whole(side, &[("only/here", b"on the side"), ("big", &noise(2, 200_000))]);
+    assert_main(&fixture, main);
+}
+
+#[test]
+fn a_pack_that_lost_its_index_is_not_thrown_away_while_it_is_needed() {
+    let (fixture, _, _) = two_branches();
+    let contents = fixture.files("packs").into_iter().filter(|path| fs::read(path).unwrap()[9] == 0);
+    for path in contents.filter(|path| path.extension().is_some_and(|e| e == "idx")) {
+        fs::remove_file(path).unwrap();
+    }
+    let before = fixture.files("packs");
+    fixture.gc(&options(0));
+    assert_eq!(fixture.files("packs"), before);
+    assert!(fixture.fsck().is_damaged());
+}
