@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Exit;
 use super::output::StdoutError;
-use chasm::{disk, monitor::Interrupted, odb, refs, repo, worktree};
+use chasm::{disk, monitor::Interrupted, object::manifest, odb, refs, repo, worktree};
 
 /// A mistake in how the command was called, found after parsing.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,9 @@ fn exit_code(error: &anyhow::Error) -> Exit {
     if let Some(code) = worktree_code(error).or_else(|| repo_code(error)).or_else(|| refs_code(error)) {
         return code;
     }
+    if let Some(code) = manifest_code(error) {
+        return code;
+    }
     if let Some(code) = odb_code(error) {
         return code;
     }
@@ -83,8 +86,22 @@ fn worktree_code(error: &anyhow::Error) -> Option<Exit> {
         worktree::Error::Unstorable { .. } | worktree::Error::TooDeep { .. } => Exit::Usage,
         worktree::Error::LocalChange { .. } | worktree::Error::TooManyRemoved { .. } => Exit::No,
         worktree::Error::NotEmpty(_) | worktree::Error::NoSuchPath(_) => Exit::Usage,
+        worktree::Error::ListedWrongly { .. }
+        | worktree::Error::MissingContent { .. }
+        | worktree::Error::OtherContent { .. } => Exit::Damage,
         worktree::Error::Interrupted(_) => Exit::Interrupted,
         _ => return None,
+    })
+}
+
+/// A manifest that cannot be read is damaged; one that cannot be written was not
+/// to be asked for.
+fn manifest_code(error: &anyhow::Error) -> Option<Exit> {
+    Some(match find::<manifest::Error>(error)? {
+        e if e.is_too_new() => Exit::TooNew,
+        manifest::Error::Write { .. } | manifest::Error::Read { .. } => Exit::Resources,
+        manifest::Error::CannotHold { .. } | manifest::Error::WriteOnly { .. } => Exit::Usage,
+        _ => Exit::Damage,
     })
 }
 
@@ -148,6 +165,12 @@ fn hint(error: &anyhow::Error) -> Option<String> {
                     "--force makes it what the commit says and keeps other files; --delete removes them".into(),
                 );
             }
+            worktree::Error::MissingContent { .. } => {
+                return Some(
+                    "nothing was committed; 'chasm commit DIR --manifest FILE' takes contents from DIR".into(),
+                );
+            }
+            worktree::Error::OtherContent { .. } => return Some("nothing was committed".into()),
             worktree::Error::TooManyRemoved { .. } => {
                 return Some("is a file system not mounted? --allow-delete goes on all the same".into());
             }
