@@ -53,7 +53,47 @@ pub fn report(error: &anyhow::Error) -> Exit {
 }
 
 fn find<E: std::error::Error + 'static>(error: &anyhow::Error) -> Option<&E> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+    error.chain().find_map(|cause| {
+        let mut cause = cause;
+        loop {
+            match cause.downcast_ref() {
+                Some(found) => return Some(found),
+                None => cause = within(cause)?,
+            }
+        }
+    })
+}
+
+/// The error that another one passes on as its own: the chain of causes goes
+/// from there to what is behind it.
+fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    if let Some(e) = error.downcast_ref::<worktree::Error>() {
+        return match e {
+            worktree::Error::Disk(e) => Some(e),
+            worktree::Error::Odb(e) => Some(e),
+            worktree::Error::Repo(e) => Some(e),
+            worktree::Error::Manifest(e) => Some(e),
+            worktree::Error::Interrupted(e) => Some(e),
+            _ => None,
+        };
+    }
+    if let Some(e) = error.downcast_ref::<repo::Error>() {
+        return match e {
+            repo::Error::Disk(e) => Some(e),
+            repo::Error::Odb(e) => Some(e),
+            repo::Error::Refs(e) => Some(e),
+            _ => None,
+        };
+    }
+    match error.downcast_ref::<odb::Error>() {
+        Some(odb::Error::Disk(e)) => return Some(e),
+        Some(odb::Error::Interrupted(e)) => return Some(e),
+        _ => {}
+    }
+    if let Some(refs::Error::Disk(e)) = error.downcast_ref::<refs::Error>() {
+        return Some(e);
+    }
+    Some(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
 fn exit_code(error: &anyhow::Error) -> Exit {
@@ -201,7 +241,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             _ => {}
         }
     }
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    let io = find::<io::Error>(error)?;
     match io.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("nothing was lost; free some space (chasm gc helps), and run it again".into())
