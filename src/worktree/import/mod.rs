@@ -22,6 +22,9 @@
 //!   that tells no length has that of its content; one that tells no digest is
 //!   what the directory holds at its path.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
