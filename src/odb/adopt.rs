@@ -8,9 +8,8 @@
 //! metadata can share the inode.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-
-use rayon::prelude::*;
 
 use super::Result;
 use super::pool::{Key, Pool};
@@ -20,6 +19,9 @@ use crate::monitor::Monitor;
 use crate::path::TreePath;
 
 const SHARDS: usize = 64;
+/// So many links wait at most: what they are takes memory, and a sync for fewer
+/// would cost more than it saves.
+const MAX_PENDING: usize = 100_000;
 
 /// A file below the root of a tree that is to get a name in the pool.
 #[derive(Clone, Debug)]
@@ -43,11 +45,12 @@ impl Candidate {
 /// The links to be made into one pool.
 pub(super) struct Adoptions {
     shards: Box<[Mutex<HashMap<Key, Candidate>>]>,
+    pending: AtomicUsize,
 }
 
 impl Default for Adoptions {
     fn default() -> Self {
-        Adoptions { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Adoptions { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), pending: AtomicUsize::new(0) }
     }
 }
 
@@ -58,36 +61,68 @@ impl Adoptions {
         self.shards[shard].lock().expect("no holder of this lock panics")
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.shards.iter().all(|shard| shard.lock().expect("no holder of this lock panics").is_empty())
+    /// Adds a link to the shard that its blob belongs to. True if so many are
+    /// pending now that it is time to make them.
+    pub fn insert(&self, shard: &mut HashMap<Key, Candidate>, key: Key, candidate: Candidate) -> bool {
+        shard.insert(key, candidate);
+        // Exactly one caller gets to see the number.
+        self.pending.fetch_add(1, Ordering::Relaxed) + 1 == MAX_PENDING
     }
 
-    /// Links everything collected into the pool. The caller has synced the
-    /// contents. Returns the candidates that are no longer what they were, which
-    /// therefore have no place in the pool; a name that is taken is no such case.
+    /// Whether nothing is pending.
+    pub fn is_empty(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) == 0
+    }
+
+    /// Syncs the tree below `root` and links everything collected into the pool.
+    /// Returns the candidates that are no longer what they were, which therefore
+    /// have no place in the pool; a name that is taken is no such case.
     pub fn link_all(&self, root: &Dir, pool: &Pool, monitor: &dyn Monitor) -> Result<Vec<(Key, Candidate)>> {
-        let mut links: Vec<(Key, Candidate)> = Vec::new();
-        for shard in &self.shards {
-            links.extend(shard.lock().expect("no holder of this lock panics").drain());
-        }
-        links.par_sort_unstable_by(|a, b| (&a.1.dir, &a.1.name).cmp(&(&b.1.dir, &b.1.name)));
+        // Nobody adds to a shard until its links are made, or an entry of the same
+        // content would find it neither here nor there.
+        let mut shards: Vec<_> =
+            self.shards.iter().map(|shard| shard.lock().expect("no holder of this lock panics")).collect();
+        let mut links: Vec<(Key, Candidate)> = shards.iter_mut().flat_map(|shard| shard.drain()).collect();
+        self.pending.store(0, Ordering::Relaxed);
+        root.sync_file_system()?;
+        links.sort_unstable_by(|a, b| (&a.1.dir, &a.1.name).cmp(&(&b.1.dir, &b.1.name)));
         let by_dir: Vec<_> = links.chunk_by(|a, b| a.1.dir == b.1.dir).collect();
-        let changed: Result<Vec<_>> = by_dir
-            .par_iter()
-            .map(|links| {
-                let dir = root.open_below(&links[0].1.dir)?;
+        // Threads of its own: a worker of the common pool that waits here would
+        // take up a task that waits for one of the shards.
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = by_dir.len().div_ceil(workers).max(1);
+        std::thread::scope(|scope| {
+            let run = |groups: &[&[(Key, Candidate)]]| -> Result<Vec<(Key, Candidate)>> {
                 let mut changed = Vec::new();
-                for (key, candidate) in *links {
+                for links in groups {
                     monitor.check()?;
-                    if !link(&dir, pool, key, candidate)? {
-                        changed.push((*key, candidate.clone()));
-                    }
+                    link_dir(root, pool, links, &mut changed)?;
                 }
                 Ok(changed)
-            })
-            .collect();
-        Ok(changed?.concat())
+            };
+            let workers: Vec<_> = by_dir.chunks(share).map(|groups| scope.spawn(move || run(groups))).collect();
+            let mut changed = Vec::new();
+            for worker in workers {
+                changed.extend(worker.join().expect("linking does not panic")?);
+            }
+            Ok(changed)
+        })
     }
+}
+
+fn link_dir(root: &Dir, pool: &Pool, links: &[(Key, Candidate)], changed: &mut Vec<(Key, Candidate)>) -> Result<()> {
+    let Some((_, first)) = links.first() else { return Ok(()) };
+    let dir = match root.open_below(&first.dir) {
+        Ok(dir) => dir,
+        Err(e) if e.is_vanished() => return Ok(changed.extend_from_slice(links)),
+        Err(e) => return Err(e.into()),
+    };
+    for (key, candidate) in links {
+        if !link(&dir, pool, key, candidate)? {
+            changed.push((*key, candidate.clone()));
+        }
+    }
+    Ok(())
 }
 
 fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool> {

@@ -47,16 +47,19 @@ pub struct BatchStats {
 pub struct Batch<'a> {
     odb: &'a Odb,
     staging: Option<Staging>,
+    tree: Option<&'a Dir>,
     content: Mutex<Vec<PackWriter>>,
     structure: Mutex<Vec<PackWriter>>,
+    /// Blobs and trees that were new, so that each is stored once.
     new_blobs: Mutex<HashSet<ObjectId>>,
-    new_trees: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
+    new_trees: Mutex<HashSet<ObjectId>>,
+    /// The bytes of new trees, where nothing is stored.
+    dry_trees: Mutex<HashMap<ObjectId, Arc<[u8]>>>,
     files: Mutex<Vec<StagedFile>>,
     links: Adoptions,
     next_name: AtomicU64,
     bytes_hashed: AtomicU64,
     bytes_stored: AtomicU64,
-    trees_stored: AtomicU64,
 }
 
 struct Staging {
@@ -91,11 +94,12 @@ pub struct Ingest<'f> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn begin(odb: &'a Odb, _lock: &'a WriteLock) -> Result<Batch<'a>> {
+    pub(super) fn begin(odb: &'a Odb, _lock: &'a WriteLock, tree: Option<&'a Dir>) -> Result<Batch<'a>> {
         let incoming = odb.root.ensure_dir(b"incoming", DIR_MODE)?;
         sweep(&incoming)?;
         let mut batch = Batch::dry(odb);
         batch.staging = Some(Staging::create(incoming)?);
+        batch.tree = tree;
         Ok(batch)
     }
 
@@ -103,16 +107,17 @@ impl<'a> Batch<'a> {
         Batch {
             odb,
             staging: None,
+            tree: None,
             content: Mutex::default(),
             structure: Mutex::default(),
             new_blobs: Mutex::default(),
             new_trees: Mutex::default(),
+            dry_trees: Mutex::default(),
             files: Mutex::default(),
             links: Adoptions::default(),
             next_name: AtomicU64::new(0),
             bytes_hashed: AtomicU64::new(0),
             bytes_stored: AtomicU64::new(0),
-            trees_stored: AtomicU64::new(0),
         }
     }
 
@@ -130,7 +135,7 @@ impl<'a> Batch<'a> {
     pub fn stats(&self) -> BatchStats {
         BatchStats {
             new_blobs: self.new_blobs.lock().expect("no holder of this lock panics").len() as u64,
-            new_trees: self.trees_stored.load(Ordering::Relaxed),
+            new_trees: self.new_trees.lock().expect("no holder of this lock panics").len() as u64,
             bytes_hashed: self.bytes_hashed.load(Ordering::Relaxed),
             bytes_stored: self.bytes_stored.load(Ordering::Relaxed),
         }
@@ -140,12 +145,15 @@ impl<'a> Batch<'a> {
     /// end, so a file that grew or shrank meanwhile is stored as it was read: it
     /// is for the caller to look again whether it stayed the same.
     pub fn add_file(&self, ingest: &Ingest<'_>) -> Result<(BlobId, u64)> {
+        if ingest.link && self.tree.is_some() && ingest.stat.size > 0 {
+            return self.link_to_pool(ingest);
+        }
         if ingest.stat.size < self.odb.pool_threshold {
             return self.add_small_file(ingest);
         }
         match &self.staging {
-            Some(staging) if !ingest.link => self.copy_to_pool(staging, ingest),
-            _ => self.link_to_pool(ingest),
+            Some(staging) => self.copy_to_pool(staging, ingest),
+            None => self.link_to_pool(ingest),
         }
     }
 
@@ -237,22 +245,33 @@ impl<'a> Batch<'a> {
         }
         if self.claim_blob(&id)? && !self.is_dry() {
             let candidate = Candidate::new(ingest.at, ingest.name, ingest.stat, None);
-            self.links.shard(&id.0).insert(Key::plain(id), candidate);
+            let is_full = self.links.insert(&mut self.links.shard(&id.0), Key::plain(id), candidate);
+            if is_full {
+                self.make_links(&crate::monitor::Silent)?;
+            }
         }
         Ok((id, size))
+    }
+
+    /// Links the files collected so far into the pool.
+    fn make_links(&self, monitor: &dyn Monitor) -> Result<()> {
+        let Some(tree) = self.tree.filter(|_| !self.links.is_empty()) else { return Ok(()) };
+        match self.links.link_all(tree, &self.odb.pool, monitor)?.first() {
+            Some((_, candidate)) => Err(Error::Unstable(candidate.dir.join(&candidate.name).to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Stores one page of a directory, given its canonical bytes. `base` is the
     /// same page as it was before, if there was one.
     pub fn add_tree(&self, id: TreeId, bytes: &[u8], base: Option<TreeId>) -> Result<()> {
-        if self.new_trees.lock().expect("no holder of this lock panics").contains_key(&id.0)
-            || self.odb.contains(Kind::Tree, &id.0)?
+        if self.odb.contains(Kind::Tree, &id.0)?
+            || !self.new_trees.lock().expect("no holder of this lock panics").insert(id.0)
         {
             return Ok(());
         }
         let Some(staging) = &self.staging else {
-            self.new_trees.lock().expect("no holder of this lock panics").insert(id.0, bytes.into());
-            self.trees_stored.fetch_add(1, Ordering::Relaxed);
+            self.dry_trees.lock().expect("no holder of this lock panics").insert(id.0, bytes.into());
             return Ok(());
         };
         let object = match base.filter(|base| *base != id) {
@@ -265,10 +284,7 @@ impl<'a> Batch<'a> {
             },
             None => super::pack::Packed::whole(bytes, DEFAULT_LEVEL),
         };
-        if self.add_packed(staging, &self.structure, Kind::Tree, id.0, &object)? {
-            self.trees_stored.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
+        self.add_packed(staging, &self.structure, Kind::Tree, id.0, &object)
     }
 
     /// Stores a commit.
@@ -291,27 +307,23 @@ impl<'a> Batch<'a> {
         kind: Kind,
         id: ObjectId,
         object: &super::pack::Packed,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let mut writers = writers.lock().expect("no holder of this lock panics");
-        if writers.iter().any(|writer| writer.contains(&id)) {
-            return Ok(false);
-        }
         if writers.last().is_none_or(|writer| writer.len() >= PACK_LEN) {
             writers.push(PackWriter::create(&staging.dir, &self.fresh_name(), Class::of(kind))?);
         }
         let writer = writers.last_mut().expect("there is one now");
         let stored = writer.add(&staging.dir, kind, id, object)?;
         self.bytes_stored.fetch_add(stored, Ordering::Relaxed);
-        Ok(true)
+        Ok(())
     }
 
     fn fresh_name(&self) -> Vec<u8> {
         format!("{:x}", self.next_name.fetch_add(1, Ordering::Relaxed)).into_bytes()
     }
 
-    /// Makes everything durable and visible. `root` is the directory that linked
-    /// files lie below.
-    pub fn finish(mut self, root: Option<&Dir>, monitor: &dyn Monitor) -> Result<BatchStats> {
+    /// Makes everything durable and visible.
+    pub fn finish(mut self, monitor: &dyn Monitor) -> Result<BatchStats> {
         let Some(staging) = self.staging.take() else { return Ok(self.stats()) };
         let take = |writers: &Mutex<Vec<PackWriter>>| {
             std::mem::take(&mut *writers.lock().expect("no holder of this lock panics"))
@@ -322,10 +334,7 @@ impl<'a> Batch<'a> {
             packs.push(writer.finish(&staging.dir)?);
         }
         let files = std::mem::take(&mut *self.files.lock().expect("no holder of this lock panics"));
-        let has_links = !self.links.is_empty();
-        if has_links && let Some(root) = root {
-            root.sync_file_system()?;
-        }
+        let has_links = self.tree.is_some();
         let many = files.len() >= SYNCFS_FROM;
         if many {
             staging.dir.sync_file_system()?;
@@ -342,10 +351,7 @@ impl<'a> Batch<'a> {
             self.publish_file(&staging, staged)?;
             shards.insert(staged.blob.as_bytes()[0]);
         }
-        let mut changed = Vec::new();
-        if has_links && let Some(root) = root {
-            changed = self.links.link_all(root, &self.odb.pool, monitor)?;
-        }
+        self.make_links(monitor)?;
         if many || has_links {
             self.odb.pool.dir().sync_file_system()?;
         } else if !shards.is_empty() {
@@ -355,10 +361,6 @@ impl<'a> Batch<'a> {
                 }
             }
             self.odb.pool.dir().sync()?;
-        }
-        if let Some((_, candidate)) = changed.first() {
-            let path = candidate.dir.join(&candidate.name);
-            return Err(Error::Unstable(path.to_string()));
         }
         let packs_dir = &self.odb.packs_dir;
         for pack in &packs {
@@ -404,7 +406,7 @@ impl Drop for Batch<'_> {
 
 impl TreeSource for Batch<'_> {
     fn tree_bytes(&self, id: TreeId) -> Result<Arc<[u8]>> {
-        if let Some(bytes) = self.new_trees.lock().expect("no holder of this lock panics").get(&id.0) {
+        if let Some(bytes) = self.dry_trees.lock().expect("no holder of this lock panics").get(&id.0) {
             return Ok(bytes.clone());
         }
         self.odb.tree_bytes(id)

@@ -247,9 +247,10 @@ impl Odb {
         lock.map(DeleteLock).ok_or(Error::Busy("a command that writes"))
     }
 
-    /// Begins a transaction through which objects enter.
-    pub fn begin<'a>(&'a self, lock: &'a WriteLock) -> Result<Batch<'a>> {
-        Batch::begin(self, lock)
+    /// Begins a transaction through which objects enter. `tree` is the directory
+    /// that files come from, if the pool is to link them.
+    pub fn begin<'a>(&'a self, lock: &'a WriteLock, tree: Option<&'a Dir>) -> Result<Batch<'a>> {
+        Batch::begin(self, lock, tree)
     }
 
     /// Begins a transaction that stores nothing, to learn what would change.
@@ -266,7 +267,7 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        Ok(kind == Kind::Blob && self.pool.find(id)?.is_some())
+        Ok(kind == Kind::Blob && self.pool.has(id)?)
     }
 
     /// The bytes of a tree, a commit, or a small blob, checked against its id;

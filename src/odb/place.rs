@@ -161,7 +161,13 @@ impl<'a> Placer<'a> {
         }
         let (_, stat) = self.write(dir, name, spec)?;
         let key = if plain_is_free { Key::plain(spec.blob) } else { twin };
-        pending.insert(key, Candidate::new(at, spec.final_name, &stat, twin.fingerprint));
+        let candidate = Candidate::new(at, spec.final_name, &stat, twin.fingerprint);
+        let is_full = self.adoptions.insert(&mut pending, key, candidate);
+        drop(pending);
+        // A staged name is not the final one yet, so an update waits for its end.
+        if is_full && spec.final_name == name {
+            self.adopt(&crate::monitor::Silent)?;
+        }
         Ok(Placement::Linked)
     }
 
@@ -311,7 +317,7 @@ impl<'a> Placer<'a> {
     }
 
     /// Links what was made in the tree into the pool, so that the next checkout
-    /// finds it there. The caller has synced the tree.
+    /// finds it there.
     pub fn adopt(&self, monitor: &dyn Monitor) -> Result<()> {
         // What somebody has replaced meanwhile simply is not adopted.
         self.adoptions.link_all(self.root, &self.odb.pool, monitor)?;

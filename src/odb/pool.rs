@@ -125,6 +125,13 @@ impl Pool {
         }
     }
 
+    /// Whether the plain file of a blob is there.
+    pub(super) fn has(&self, id: &ObjectId) -> Result<bool> {
+        let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(false) };
+        let stat = shard.find(&Key::plain(BlobId(*id)).name())?;
+        Ok(stat.is_some_and(|stat| stat.kind == FileKind::File))
+    }
+
     /// Ids of plain files that begin with these hexadecimal digits.
     pub(super) fn with_prefix(&self, hex: &str) -> Result<Vec<ObjectId>> {
         let Some(first) = hex.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) else { return Ok(Vec::new()) };

@@ -47,29 +47,23 @@ impl Refs {
 
     fn check_once(&self) -> Result<Vec<Problem>> {
         let mut problems = Vec::new();
-        let mut note = |name: &str, checked: Result<()>| match checked {
+        let walk = |journal: Journal| journal.transactions().try_for_each(|read| read.map(drop));
+        self.note(&mut problems, REFS_FILE, read_refs_file(&self.dir).map(drop))?;
+        self.note(&mut problems, JOURNAL_FILE, Journal::open(&self.dir).and_then(walk))?;
+        if problems.is_empty() {
+            self.note(&mut problems, JOURNAL_FILE, Snapshot::take(&self.dir).and_then(walk_back))?;
+        }
+        Ok(problems)
+    }
+
+    fn note(&self, problems: &mut Vec<Problem>, file: &str, checked: Result<()>) -> Result<()> {
+        match checked {
             Err(error) if error.is_damage() || error.is_too_new() => {
-                problems.push(Problem::new(self.dir.path_of(name.as_bytes()), &error));
+                problems.push(Problem::new(self.dir.path_of(file.as_bytes()), &error));
                 Ok(())
             }
             other => other,
-        };
-        note(REFS_FILE, read_refs_file(&self.dir).map(drop))?;
-        note(
-            JOURNAL_FILE,
-            Journal::open(&self.dir).and_then(|journal| journal.transactions().try_for_each(|t| t.map(drop))),
-        )?;
-        if problems.is_empty() {
-            let mut note = |checked: Result<()>| match checked {
-                Err(error) if error.is_damage() || error.is_too_new() => {
-                    problems.push(Problem::new(self.dir.path_of(JOURNAL_FILE.as_bytes()), &error));
-                    Ok(())
-                }
-                other => other,
-            };
-            note(Snapshot::take(&self.dir).and_then(walk_back))?;
         }
-        Ok(problems)
     }
 
     /// The newest state as the journal tells it, whatever the refs file says; of
@@ -113,5 +107,6 @@ fn walk_back(snapshot: Snapshot) -> Result<()> {
             refs.head = old;
         }
     }
+    refs.sequence = 0;
     if refs == fresh { Ok(()) } else { Err(contradiction()) }
 }

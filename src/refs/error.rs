@@ -102,12 +102,13 @@ pub enum Error {
     /// The transaction cannot be written down.
     #[error("cannot move refs: the transaction cannot be recorded")]
     Unrecordable(#[source] DecodeError),
-    /// The transaction is recorded and stands; a file could not follow it.
-    #[error("refs have moved by transaction {sequence}, but not all of it could be written")]
+    /// Not all of a transaction could be written, nor could it be taken back: the
+    /// next reader sees whether it counts.
+    #[error("cannot finish transaction {sequence}: refs may have moved")]
     Unsettled {
         /// The transaction.
         sequence: u64,
-        /// What failed after it was recorded.
+        /// What failed.
         source: disk::Error,
     },
 }

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! chasm refs 1
+//! transaction 7                      the last of the journal that this file knows; 0 at first
 //! HEAD heads/main                    the present branch; it may not exist yet
 //! <64 hex> heads/main                a commit and a full name, strictly ascending by name
 //! <64 hex> tags/s0
 //! checksum <64 hex>                  SHA-256 of all lines above
 //! ```
 //!
-//! A set of refs has one such text, so that its SHA-256 names the set; what would
-//! not be written the same is refused. A missing, swapped or changed ref is
-//! damage, because the set is under one checksum.
+//! A state has one such text, so that its SHA-256 names the state; what would not
+//! be written the same is refused. A missing, swapped or changed ref is damage,
+//! because the set is under one checksum. The number makes every state another
+//! one, also when refs go back to where they were: a journal that has lost its
+//! last record is not taken for one whose last record is still to be carried out.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -31,6 +34,7 @@ pub(super) const CHECKSUM_LEN: usize = CHECKSUM.len() + ID_HEX_LEN + 1;
 /// All refs at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefSet {
+    pub(super) sequence: u64,
     pub(super) head: RefName,
     pub(super) refs: BTreeMap<RefName, CommitId>,
 }
@@ -38,7 +42,12 @@ pub struct RefSet {
 impl RefSet {
     /// No refs; HEAD is a branch still to be born.
     pub(super) fn fresh(head: RefName) -> Self {
-        RefSet { head, refs: BTreeMap::new() }
+        RefSet { sequence: 0, head, refs: BTreeMap::new() }
+    }
+
+    /// The number of the last transaction; 0 if there was none.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// The present branch; [`RefSet::get`] finds nothing while it is unborn.
@@ -101,7 +110,7 @@ impl RefSet {
 
     /// Writes the one text of this set.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut text = format!("{MAGIC}{VERSION}\nHEAD {}\n", self.head);
+        let mut text = format!("{MAGIC}{VERSION}\ntransaction {}\nHEAD {}\n", self.sequence, self.head);
         for (name, commit_id) in &self.refs {
             writeln!(text, "{commit_id} {name}").expect("writing to a string cannot fail");
         }
@@ -124,6 +133,8 @@ impl RefSet {
         let text = std::str::from_utf8(body).map_err(|_| DecodeError::NotA("refs file"))?;
         let text = text.strip_suffix('\n').ok_or(DecodeError::Truncated)?;
         let mut lines = text.split('\n').skip(1);
+        let sequence = lines.next().and_then(|line| line.strip_prefix("transaction ")).unwrap_or_default();
+        let sequence = number(sequence)?;
         let head = lines.next().and_then(|line| line.strip_prefix("HEAD ")).and_then(|name| name.parse().ok());
         let head: RefName = head.filter(RefName::is_branch).ok_or(DecodeError::Invalid("HEAD"))?;
         let mut refs = BTreeMap::new();
@@ -136,7 +147,7 @@ impl RefSet {
             }
             refs.insert(name, commit_id);
         }
-        Ok(RefSet { head, refs })
+        Ok(RefSet { sequence, head, refs })
     }
 }
 
@@ -152,6 +163,12 @@ pub(super) fn check_version(bytes: &[u8], magic: &str, version: &str, what: &'st
     }
     let newer = std::str::from_utf8(found).ok().and_then(|text| text.parse().ok());
     Err(newer.map_or(DecodeError::NotA(what), DecodeError::TooNew))
+}
+
+/// Reads a number in its one form.
+pub(super) fn number(text: &str) -> Result<u64, DecodeError> {
+    let value: u64 = text.parse().map_err(|_| DecodeError::BadNumber)?;
+    if value.to_string() == text { Ok(value) } else { Err(DecodeError::BadNumber) }
 }
 
 /// Takes the last line off a text: it must be a checksum.
@@ -174,7 +191,7 @@ mod tests {
     fn set() -> RefSet {
         let names = ["heads/main", "heads/both", "tags/both", "tags/heads/main", "remotes/origin/main"];
         let refs = names.iter().zip(0..).map(|(name, n)| (name.parse().unwrap(), commit_id(n))).collect();
-        RefSet { head: "heads/main".parse().unwrap(), refs }
+        RefSet { sequence: 7, head: "heads/main".parse().unwrap(), refs }
     }
 
     #[test]
@@ -189,8 +206,8 @@ mod tests {
     fn a_text_with_a_right_checksum_that_would_not_be_written_the_same_is_refused() {
         let text = String::from_utf8(set().encode()).unwrap();
         let body = &text[..text.len() - CHECKSUM_LEN];
-        let line = body.lines().nth(2).unwrap();
-        let head = body.lines().nth(1).unwrap();
+        let line = body.lines().nth(3).unwrap();
+        let head = body.lines().nth(2).unwrap();
         let others = [
             body.replace('\n', "\r\n"),
             format!("{body}\n"),
@@ -199,6 +216,8 @@ mod tests {
             body.replace(line, &line.to_uppercase()),
             body.replace(line, &line.replace(' ', "  ")),
             body.replace(line, ""),
+            body.replace("transaction 7", "transaction 07"),
+            body.replace("transaction 7\n", ""),
             body.replace(head, "HEAD tags/both"),
             body.replace(head, "HEAD"),
             body.replace(&format!("{head}\n"), ""),

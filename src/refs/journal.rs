@@ -198,7 +198,8 @@ impl Tail {
     /// Drops what follows the last line that is a checksum: the header has one.
     fn cut_after_checksum(&mut self, journal: &Journal) -> Result<()> {
         loop {
-            let complete = self.buffer.len().saturating_sub(CHECKSUM_LEN - CHECKSUM_START.len());
+            // Only where the whole line is there, and the line break before it.
+            let complete = self.buffer.len().saturating_sub(1 + CHECKSUM_LEN - CHECKSUM_START.len());
             let found = rfind(&self.buffer[..complete], CHECKSUM_START);
             if let Some(at) = found {
                 self.buffer.truncate(at + 1 + CHECKSUM_LEN);

@@ -22,7 +22,7 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 
 use super::RefName;
-use super::file::split_checksum;
+use super::file::{number, split_checksum};
 use crate::id::{CommitId, Hasher, ObjectId};
 use crate::object::DecodeError;
 use crate::path::Escaped;
@@ -160,10 +160,6 @@ impl<'a, I: Iterator<Item = &'a str>> Lines<'a, I> {
     fn required(&mut self, key: &'static str) -> Result<&'a str, DecodeError> {
         self.optional(key).ok_or(DecodeError::Invalid("line"))
     }
-}
-
-fn number(text: &str) -> Result<u64, DecodeError> {
-    text.parse().map_err(|_| DecodeError::BadNumber)
 }
 
 fn head_move(value: &str) -> Result<(RefName, RefName), DecodeError> {

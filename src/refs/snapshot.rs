@@ -57,6 +57,7 @@ impl Snapshot {
         if before == Some(found) && !journal.torn {
             let mut newer = refs.clone();
             if let Some(last) = &journal.last {
+                newer.sequence = last.sequence;
                 for step in &last.moves {
                     newer.set(&step.name, step.new);
                 }
@@ -80,7 +81,7 @@ impl Snapshot {
 /// The state that the journal leads to.
 pub(super) fn replay(journal: Journal) -> Result<RefSet> {
     let (mut refs, after, path) = (journal.fresh(), journal.after(), journal.path.clone());
-    let mut head = None;
+    let (mut head, sequence) = (None, journal.sequence());
     let mut seen = std::collections::HashSet::new();
     // Backwards: the first value met is the newest.
     for transaction in journal.transactions() {
@@ -93,6 +94,7 @@ pub(super) fn replay(journal: Journal) -> Result<RefSet> {
         }
     }
     refs.head = head.unwrap_or(refs.head);
+    refs.sequence = sequence;
     if hash_bytes(&refs.encode()) == after {
         Ok(refs)
     } else {

@@ -128,13 +128,14 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     pub fn commit(self, draft: Draft<'_>) -> Result<Option<u64>> {
         let Snapshot { refs: old, journal, .. } = &self.snapshot;
-        let (refs, moves, head) = apply(old, draft.edits, draft.head)?;
+        let (mut refs, moves, head) = apply(old, draft.edits, draft.head)?;
         if moves.is_empty() && head.is_none() {
             return Ok(None);
         }
+        let sequence = journal.sequence() + 1;
+        refs.sequence = sequence;
         let bytes = refs.encode();
         check_len("refs file", &bytes, MAX_REFS_LEN)?;
-        let sequence = journal.sequence() + 1;
         let (who, why) = (cut(draft.who), cut(draft.why));
         let (before, after) = (journal.after(), hash_bytes(&bytes));
         let (time, undoes) = (draft.time, draft.undoes);

@@ -80,12 +80,13 @@ pub fn commit(
 ) -> Result<Recorded> {
     let lock = repository.odb().lock_for_writing(patience)?;
     let root = Dir::open(tree)?;
-    let batch = repository.odb().begin(&lock)?;
+    let linked = selection.link.then_some(&root);
+    let batch = repository.odb().begin(&lock, linked)?;
     let parent = parent_of(repository, &options.branch)?;
     let (taken, checksums) =
         take(repository, &batch, &root, tree, parent.as_ref().map(|(_, c)| c.tree), selection, monitor)?;
     let state = State { tree: taken.tree, root: taken.root, totals: taken.totals, policy: selection.policy };
-    let recorded = record(repository, batch, Some(&root), &state, options, monitor)?;
+    let recorded = record(repository, batch, &state, options, monitor)?;
     // After linking, which changes the stamps of files.
     checksums.finish();
     Ok(Recorded { skipped: taken.skipped, ..recorded })
@@ -96,7 +97,6 @@ pub fn commit(
 pub fn record(
     repository: &Repository,
     batch: Batch<'_>,
-    root: Option<&Dir>,
     state: &State,
     options: &CommitOptions,
     monitor: &dyn Monitor,
@@ -117,7 +117,7 @@ pub fn record(
     };
     if unchanged && !options.allow_empty {
         let standing = parent.map(|(id, _)| id).expect("something is unchanged");
-        batch.finish(root, monitor)?;
+        batch.finish(monitor)?;
         move_refs(repository, options, standing, Expected::Is(standing))?;
         return Ok(recorded);
     }
@@ -139,7 +139,7 @@ pub fn record(
         message: options.message.clone(),
     };
     let id = batch.add_commit(&commit)?;
-    recorded.stats = batch.finish(root, monitor)?;
+    recorded.stats = batch.finish(monitor)?;
     let old_tree = parent.as_ref().map(|(_, parent)| parent.tree);
     recorded.summary = Differ::within(repository.odb(), old_tree, Some(state.tree))?.summary()?;
     if let (Some((_, parent)), Some(percent)) = (&parent, options.delete_guard) {

@@ -1,6 +1,5 @@
 //! Writing a pack: one sequential pass, then its index.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
@@ -70,7 +69,6 @@ pub struct PackWriter {
     hasher: Hasher,
     offset: u64,
     entries: Vec<(ObjectId, u64)>,
-    known: HashSet<ObjectId>,
 }
 
 /// A pack that is whole, synced, and still under its temporary names.
@@ -91,18 +89,12 @@ impl PackWriter {
             hasher: Hasher::new(),
             offset: 0,
             entries: Vec::new(),
-            known: HashSet::new(),
         };
         let mut header = PACK_MAGIC.to_vec();
         header.extend_from_slice(&[VERSION, class.number()]);
         debug_assert_eq!(header.len(), PACK_HEADER_LEN);
         writer.write(staging, &header)?;
         Ok(writer)
-    }
-
-    /// Whether the pack holds this object already.
-    pub fn contains(&self, id: &ObjectId) -> bool {
-        self.known.contains(id)
     }
 
     /// Number of objects so far.
@@ -115,12 +107,10 @@ impl PackWriter {
         self.offset
     }
 
-    /// Adds an object; returns how many bytes that took, 0 if it was there.
+    /// Adds an object that the pack does not hold yet; returns how many bytes that
+    /// took.
     pub(in crate::odb) fn add(&mut self, staging: &Dir, kind: Kind, id: ObjectId, object: &Packed) -> Result<u64> {
         debug_assert_eq!(Class::of(kind), self.class);
-        if !self.known.insert(id) {
-            return Ok(0);
-        }
         let start = self.offset;
         self.entries.push((id, start));
         self.write(staging, &object.head(kind, id))?;

@@ -50,10 +50,11 @@ pub(super) fn build(
     if let Some(error) = build.failure.into_inner().expect("no holder of this lock panics") {
         return Err(error);
     }
-    // One sync for all: contents first, so that the pool may link them.
-    root.sync_file_system()?;
+    // One sync for all, before the pool links anything.
     if maker.placer.has_adoptions() {
         maker.placer.adopt(monitor)?;
+    } else {
+        root.sync_file_system()?;
     }
     monitor.end();
     Ok(maker.counters.report(maker.placer.bytes_written()))

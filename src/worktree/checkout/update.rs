@@ -121,11 +121,10 @@ impl Update<'_> {
             }
         }
         self.dirs.forget();
-        if !changes.is_empty() {
-            self.maker.root.sync_file_system()?;
-        }
         if self.maker.placer.has_adoptions() {
             self.maker.placer.adopt(monitor)?;
+        } else if !changes.is_empty() {
+            self.maker.root.sync_file_system()?;
         }
         // Children before their directories.
         for change in changes.iter().rev().filter(|change| self.step(change) == Step::Remove) {
