@@ -24,7 +24,7 @@ mod usage;
 
 use std::path::{Path, PathBuf};
 
-pub use checkouts::Checkout;
+pub use checkouts::{Checkout, CheckoutRecord};
 pub use config::{Config, parse_duration, parse_size};
 pub use fsck::{FsckOptions, FsckReport, Problem};
 pub use gc::{GcOptions, GcReport};
