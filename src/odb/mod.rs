@@ -302,19 +302,6 @@ impl Odb {
         Ok(is_there.then_some(stored))
     }
 
-    /// The length of a blob, by the word of whatever holds it: nothing of it is
-    /// read. `None` if there is no such blob.
-    pub fn blob_len(&self, id: BlobId) -> Result<Option<u64>> {
-        for pack in self.packs().iter() {
-            match pack.find(Kind::Blob, &id.0) {
-                Ok(Some(record)) => return Ok(Some(record.size)),
-                Ok(None) | Err(ReadError::Damaged(_)) => {}
-                Err(ReadError::Disk(e)) => return Err(e.into()),
-            }
-        }
-        Ok(self.pool.plain_stat(&id.0)?.map(|stat| stat.size))
-    }
-
     /// The bytes of a tree, a commit, or a small blob, checked against its id;
     /// `None` if there is no such object. A damaged copy is passed over if there
     /// is another.
@@ -490,7 +477,7 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        Ok(self.pool.find(&id.0)?.map(|(_, stat, _)| stat.size))
+        Ok(self.pool.plain_stat(&id.0)?.map(|stat| stat.size))
     }
 
     /// Opens a blob for reading from its beginning; `size` comes from its entry.

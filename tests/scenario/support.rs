@@ -47,11 +47,6 @@ impl Fixture {
         fs::write(path, content).unwrap();
     }
 
-    pub fn remove(&self, path: &str) {
-        let path = self.tree().join(path);
-        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
-    }
-
     pub fn commit(&self, branch: &str) -> CommitId {
         commit_with(&self.repository, &self.tree(), branch, PATIENCE).unwrap()
     }
