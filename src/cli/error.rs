@@ -244,7 +244,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     let io = find::<io::Error>(error)?;
     match io.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Some("nothing was lost; free some space (chasm gc helps), and run it again".into())
+            Some("nothing was lost; free some space (chasm gc --grace 0 needs none itself), and run it again".into())
         }
         _ => None,
     }

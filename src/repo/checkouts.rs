@@ -50,9 +50,12 @@ impl Repository {
     pub fn record_checkout(&self, target: &Path, checkout: Checkout) -> Result<()> {
         let (name, path) = record_name(target)?;
         let inode = Dir::open(&path)?.stat_self()?.ino;
-        let record = CheckoutRecord { path, inode, checkout };
+        let record = CheckoutRecord { path, inode, checkout }.encode();
         let dir = self.dir.ensure_dir(b"checkouts", DIR_MODE)?;
-        Ok(dir.replace_durably(&name, &record.encode())?)
+        if dir.read(&name, MAX_RECORD_LEN).is_ok_and(|present| present.as_ref() == Some(&record)) {
+            return Ok(());
+        }
+        Ok(dir.replace_durably(&name, &record)?)
     }
 
     /// All records; `None` for one that is damaged.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{Repository, Result, parse_duration};
 use crate::monitor::Monitor;
-use crate::odb::gc::{Collector, GcStats, Locked, Roots, Trash, TrashStats, trash_stats};
+use crate::odb::gc::{Collector, Disposal, GcStats, Locked, Roots, Trash, TrashStats, trash_stats};
 
 const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 3600);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -77,13 +77,13 @@ impl Repository {
             let lock = self.odb.lock_for_deletion(options.patience)?;
             Ok(Locked { lock, roots: self.gc_roots(options)? })
         };
-        let out = if options.dry_run {
-            Collector::begin_dry(&self.odb, &roots, eager, monitor)?.run(&lock)?
-        } else {
-            let to = (!eager).then_some((&trash, now));
-            Collector::begin(&self.odb, &roots, to, monitor)?.run(&lock)?
+        let disposal = match (options.dry_run, eager) {
+            (true, eager) => Disposal::Tell { eager },
+            (false, true) => Disposal::Delete,
+            (false, false) => Disposal::Trash(&trash, now),
         };
-        if !eager {
+        let out = Collector::begin(&self.odb, &roots, disposal, monitor)?.run(&lock)?;
+        if !eager && !options.dry_run {
             trash.prune()?;
         }
         Ok(GcReport { out, deleted, waiting: trash_stats(&self.dir)? })

@@ -48,7 +48,10 @@ impl Fixture {
     }
 
     pub fn commit(&self, branch: &str) -> CommitId {
-        commit_with(&self.repository, &self.tree(), branch, PATIENCE).unwrap()
+        let id = commit_with(&self.repository, &self.tree(), branch, PATIENCE).unwrap();
+        // That the tree holds the commit must not be what keeps it.
+        fs::remove_dir_all(self.repo_path().join("checkouts")).unwrap();
+        id
     }
 
     /// Opens the same repository once more, as another process would.

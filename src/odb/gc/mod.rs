@@ -65,6 +65,19 @@ pub struct GcStats {
     pub bytes_in: u64,
 }
 
+/// What happens to what nothing needs.
+pub enum Disposal<'t> {
+    /// It moves to the trash, to a directory named by these seconds since 1970.
+    Trash(&'t Trash, i64),
+    /// It is removed at once, and even little is worth rewriting a pack for.
+    Delete,
+    /// Nothing: it is only told.
+    Tell {
+        /// Whether as it would be with [`Disposal::Delete`].
+        eager: bool,
+    },
+}
+
 /// Where one collection stands.
 pub struct Collector<'a> {
     odb: &'a Odb,
@@ -86,13 +99,11 @@ pub struct Locked {
 }
 
 impl<'a> Collector<'a> {
-    /// Marks what the roots need. With `trash`, what is taken out moves there, to a
-    /// directory named by the seconds in it; else it is removed at once, and even
-    /// little is worth rewriting a pack for.
+    /// Marks what the roots need.
     pub fn begin(
         odb: &'a Odb,
         roots: &Roots,
-        trash: Option<(&Trash, i64)>,
+        disposal: Disposal<'_>,
         monitor: &'a dyn Monitor,
     ) -> Result<Collector<'a>> {
         monitor.begin("marking", None);
@@ -100,20 +111,16 @@ impl<'a> Collector<'a> {
         let mut mark = Mark::new(odb);
         mark.commits(roots, monitor)?;
         monitor.end();
-        let fate = match trash {
-            Some((trash, now)) => Fate::Move(trash.subdirectory(now)?),
-            None => Fate::Remove,
+        if !matches!(disposal, Disposal::Tell { .. }) {
+            // First: the disk may be full of it.
+            sweep(&odb.root.ensure_dir(b"incoming", DIR_MODE)?)?;
+        }
+        let (eager, fate) = match disposal {
+            Disposal::Trash(trash, now) => (false, Some(Arc::new(Fate::Move(trash.subdirectory(now)?)))),
+            Disposal::Delete => (true, Some(Arc::new(Fate::Remove))),
+            Disposal::Tell { eager } => (eager, None),
         };
-        let (eager, fate) = (trash.is_none(), Some(Arc::new(fate)));
         Ok(Collector { odb, mark, settled: HashSet::new(), eager, fate, stats: GcStats::default(), monitor })
-    }
-
-    /// As [`Collector::begin`], to learn what would be done: no step changes
-    /// anything. `eager` stands for a collection that removes at once.
-    pub fn begin_dry(odb: &'a Odb, roots: &Roots, eager: bool, monitor: &'a dyn Monitor) -> Result<Collector<'a>> {
-        let mut collector = Collector::begin(odb, roots, None, monitor)?;
-        (collector.eager, collector.fate) = (eager, None);
-        Ok(collector)
     }
 
     /// Takes out dead trees and commits, then dead blobs. `lock` takes the lock
@@ -122,9 +129,6 @@ impl<'a> Collector<'a> {
         mut self,
         lock: &dyn Fn() -> std::result::Result<Locked, E>,
     ) -> std::result::Result<GcStats, E> {
-        if self.fate.is_some() {
-            self.sweep_incoming()?;
-        }
         let victims = self.dead_structure()?;
         self.collect_packs(victims, lock)?;
         self.settle(&[])?;
@@ -135,10 +139,6 @@ impl<'a> Collector<'a> {
         }
         self.collect_pool(lock)?;
         Ok(self.stats)
-    }
-
-    fn sweep_incoming(&self) -> Result<()> {
-        sweep(&self.odb.root.ensure_dir(b"incoming", DIR_MODE)?)
     }
 
     /// Packs of trees and commits in which anything is dead, or a live delta
@@ -275,9 +275,10 @@ impl<'a> Collector<'a> {
             staying.extend(more);
         }
         self.settled.extend(staying.iter().map(|victim| victim.pack.id()));
-        let Some(staging) = staging else { return Ok(()) };
         if !victims.is_empty() {
-            publish_packs(&self.odb.packs_dir, &staging, &new)?;
+            if let Some(staging) = &staging {
+                publish_packs(&self.odb.packs_dir, staging, &new)?;
+            }
             self.stats.packs_written += new.len() as u64;
             self.stats.bytes_in += new_len;
             self.settled.extend(new.iter().map(|pack| pack.id));
@@ -287,7 +288,9 @@ impl<'a> Collector<'a> {
             }
             self.odb.packs_dir.sync()?;
         }
-        staging.remove();
+        if let Some(staging) = staging {
+            staging.remove();
+        }
         self.odb.reload()
     }
 

@@ -107,7 +107,6 @@ pub(super) fn needed_bases<'h>(heads: impl Iterator<Item = &'h Head>, mark: &Mar
 /// Copies the live records of packs into new ones, in a place where nobody looks.
 /// A delta whose base is not live becomes whole.
 pub(super) fn rewrite(odb: &Odb, victims: Vec<Victim>, mark: &Mark<'_>, monitor: &dyn Monitor) -> Result<Rewritten> {
-    let staging = Staging::create(odb.root.ensure_dir(b"incoming", DIR_MODE)?)?;
     let mut done = Rewritten {
         staging: None,
         new: Vec::new(),
@@ -116,22 +115,42 @@ pub(super) fn rewrite(odb: &Odb, victims: Vec<Victim>, mark: &Mark<'_>, monitor:
         victims: Vec::new(),
         failed: Vec::new(),
     };
-    let mut group = Vec::new();
-    let mut group_len = 0;
+    let (mut group, mut group_len) = (Vec::new(), 0);
+    let mut groups = Vec::new();
     for victim in victims {
         // One whose every byte is as it was written can be copied blindly.
         if let Err(e) = victim.pack.verify(|bytes| monitor.advance(Amount { files: 0, bytes })) {
             done.failed.push((victim, describe(&e)));
             continue;
         }
+        if victim.live_len == 0 {
+            done.victims.push(victim);
+            continue;
+        }
         group_len += victim.live_len;
         group.push(victim);
         if group_len >= GROUP_LEN {
-            rewrite_group(odb, &staging, std::mem::take(&mut group), mark, &mut done, monitor)?;
+            groups.push(std::mem::take(&mut group));
             group_len = 0;
         }
     }
-    rewrite_group(odb, &staging, group, mark, &mut done, monitor)?;
+    groups.push(group);
+    groups.retain(|group| !group.is_empty());
+    if groups.is_empty() {
+        return Ok(done);
+    }
+    // Only now: what is dead as a whole must go on a full disk, too.
+    let staging = match odb.root.ensure_dir(b"incoming", DIR_MODE).map_err(Error::from).and_then(Staging::create) {
+        Ok(staging) => staging,
+        Err(e) => {
+            let why = describe(&e);
+            done.failed.extend(groups.into_iter().flatten().map(|victim| (victim, why.clone())));
+            return Ok(done);
+        }
+    };
+    for group in groups {
+        rewrite_group(odb, &staging, group, mark, &mut done, monitor)?;
+    }
     done.staging = Some(staging);
     Ok(done)
 }
@@ -146,7 +165,7 @@ fn rewrite_group(
 ) -> Result<()> {
     let name = format!("gc-{}", done.new.len() + done.failed.len()).into_bytes();
     match copy_live(odb, staging, &name, &group, mark, monitor) {
-        Ok(Some((writer, kept))) => {
+        Ok((writer, kept)) => {
             done.new_len += writer.len();
             match writer.finish(&staging.dir) {
                 Ok(finished) => {
@@ -157,7 +176,6 @@ fn rewrite_group(
                 Err(e) => fail(staging, &name, group, e.into(), done)?,
             }
         }
-        Ok(None) => done.victims.extend(group),
         Err(Error::Interrupted(e)) => return Err(e.into()),
         Err(e) => fail(staging, &name, group, e, done)?,
     }
@@ -190,7 +208,7 @@ fn describe(error: &dyn std::error::Error) -> String {
 
 type Copied = (PackWriter, HashSet<(Kind, ObjectId)>);
 
-/// Writes what is live in these packs; `None` if nothing is.
+/// Writes what is live in these packs.
 fn copy_live(
     odb: &Odb,
     staging: &Staging,
@@ -198,10 +216,7 @@ fn copy_live(
     group: &[Victim],
     mark: &Mark<'_>,
     monitor: &dyn Monitor,
-) -> Result<Option<Copied>> {
-    if group.iter().all(|victim| victim.live_len == 0) {
-        return Ok(None);
-    }
+) -> Result<Copied> {
     let class = group[0].pack.index().class();
     let mut writer = PackWriter::create(&staging.dir, name, class)?;
     let mut kept = HashSet::new();
@@ -224,5 +239,5 @@ fn copy_live(
             monitor.advance(Amount { files: 1, bytes: 0 });
         }
     }
-    Ok(Some((writer, kept)))
+    Ok((writer, kept))
 }

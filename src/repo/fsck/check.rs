@@ -21,8 +21,10 @@ pub(super) struct Checker<'c> {
     pub blobs: HashSet<ObjectId>,
     /// What is wrong, in the order it was met.
     pub problems: Vec<Problem>,
-    /// Whether what is missing is only worth a note.
+    /// Whether what is missing is only counted.
     pub lenient: bool,
+    /// How much was missing then.
+    pub gone: u64,
     sizes: HashMap<ObjectId, Option<u64>>,
     totals: HashMap<ObjectId, Option<Totals>>,
     /// What others say of directories that were not reached yet.
@@ -47,6 +49,7 @@ impl<'c> Checker<'c> {
             blobs: HashSet::new(),
             problems: Vec::new(),
             lenient: false,
+            gone: 0,
             sizes: HashMap::new(),
             totals: HashMap::new(),
             claims: HashMap::new(),
@@ -60,12 +63,11 @@ impl<'c> Checker<'c> {
     }
 
     fn missing(&mut self, kind: Kind, id: ObjectId) {
-        let problem = if self.lenient {
-            Problem::of(Severity::Note, kind, id, "is gone; only former states in the journal need it")
+        if self.lenient {
+            self.gone += 1;
         } else {
-            Problem::of(Severity::Damage, kind, id, MISSING)
-        };
-        self.problems.push(problem);
+            self.damage(kind, id, MISSING);
+        }
     }
 
     /// The real length of a blob; `None` if there is none.
@@ -89,7 +91,7 @@ impl<'c> Checker<'c> {
             None if is_first => {
                 let twin = self.inspection.and_then(|inspection| inspection.twins.get(&blob.0)).cloned();
                 self.missing(Kind::Blob, blob.0);
-                if let (Some(problem), Some(twin)) = (self.problems.last_mut(), twin) {
+                if let (Some(problem), Some(twin), false) = (self.problems.last_mut(), twin, self.lenient) {
                     problem.what = format!("is missing; its twin '{twin}' is whole");
                 }
             }

@@ -168,7 +168,11 @@ impl Repository {
         reach.run(&mut checker, monitor)?;
         monitor.end();
 
-        let Checker { problems: found, blobs, .. } = checker;
+        let Checker { problems: found, blobs, gone, .. } = checker;
+        if gone > 0 {
+            let what = format!("{gone} objects of former states are gone: there is no going back to those");
+            problems.push(Problem::at(Severity::Note, "journal", what));
+        }
         let reached = (reach.commits().len() + reach.trees().len() + blobs.len()) as u64;
         let checked = inspection.as_ref().map_or(0, |inspection| inspection.checked);
         match inspection {
