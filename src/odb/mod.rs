@@ -293,26 +293,13 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        if kind == Kind::Blob {
-            if let Some(stat) = self.pool.plain_stat(id)? {
-                stored.pooled = stat.allocated;
-                is_there = true;
-            }
+        if kind == Kind::Blob
+            && let Some(stat) = self.pool.plain_stat(id)?
+        {
+            stored.pooled = stat.allocated;
+            is_there = true;
         }
         Ok(is_there.then_some(stored))
-    }
-
-    /// The length of a blob, by the word of whatever holds it: nothing of it is
-    /// read. `None` if there is no such blob.
-    pub fn blob_len(&self, id: BlobId) -> Result<Option<u64>> {
-        for pack in self.packs().iter() {
-            match pack.find(Kind::Blob, &id.0) {
-                Ok(Some(record)) => return Ok(Some(record.size)),
-                Ok(None) | Err(ReadError::Damaged(_)) => {}
-                Err(ReadError::Disk(e)) => return Err(e.into()),
-            }
-        }
-        Ok(self.pool.plain_stat(&id.0)?.map(|stat| stat.size))
     }
 
     /// The bytes of a tree, a commit, or a small blob, checked against its id;

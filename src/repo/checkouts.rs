@@ -23,6 +23,7 @@ use crate::id::{CommitId, hash_bytes};
 
 const MAGIC: &str = "chasm checkout 1";
 const MAX_RECORD_LEN: u64 = 64 << 10;
+const RECORD_NAME_LEN: usize = 32;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,15 +58,16 @@ impl Repository {
         Ok(dir.replace_durably(&name, &record)?)
     }
 
-    /// All records: the directory, and what it holds; `None` for what cannot be
-    /// read, for the record is damaged.
-    pub fn checkouts(&self) -> Result<Vec<(Option<PathBuf>, Option<Checkout>)>> {
+    /// All records; `None` for one that is damaged.
+    pub fn checkouts(&self) -> Result<Vec<Option<CheckoutRecord>>> {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for (name, _) in dir.names()? {
-            if let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? {
-                let record = CheckoutRecord::decode(&bytes);
-                found.push((record.as_ref().map(|r| r.path.clone()), record.map(|r| r.checkout)));
+            // What a crash has left beside them has a longer name.
+            if name.len() == RECORD_NAME_LEN
+                && let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)?
+            {
+                found.push(CheckoutRecord::decode(&bytes));
             }
         }
         Ok(found)
@@ -86,12 +88,13 @@ impl Repository {
         Ok(commits)
     }
 
-    /// Forgets checkouts whose directories are gone.
+    /// Forgets checkouts whose directories are gone. A damaged record stays, for
+    /// fsck to name.
     pub fn forget_gone_checkouts(&self) -> Result<()> {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(()) };
         for (name, _) in dir.names()? {
             let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? else { continue };
-            if CheckoutRecord::decode(&bytes).is_none_or(|record| !record.path.is_dir()) {
+            if CheckoutRecord::decode(&bytes).is_some_and(|record| !record.path.is_dir()) {
                 dir.remove_file(&name)?;
             }
         }
@@ -103,7 +106,7 @@ fn record_name(target: &Path) -> Result<(Vec<u8>, PathBuf)> {
     let path = std::path::absolute(target).and_then(|path| path.canonicalize().or(Ok(path)));
     let path = path.map_err(|e| disk::Error::new("find", target, e))?;
     let digest = hash_bytes(path.as_os_str().as_bytes());
-    Ok((format!("{digest:.32}").into_bytes(), path))
+    Ok((format!("{digest:.RECORD_NAME_LEN$}").into_bytes(), path))
 }
 
 /// What is written down of one checkout.

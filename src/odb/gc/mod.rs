@@ -231,6 +231,7 @@ impl<'a> Collector<'a> {
             self.stats.bytes_in += victims.iter().map(|victim| victim.live_len).sum::<u64>();
             for victim in &victims {
                 self.count_pack(victim)?;
+                self.settled.insert(victim.pack.id());
             }
             return Ok(());
         }

@@ -123,7 +123,8 @@ impl PackWriter {
         Ok(self.offset - start)
     }
 
-    /// Adds a record as it stands in another pack, head and all.
+    /// Adds a record as it stands in another pack, head and all, of an object that
+    /// this pack does not hold yet.
     pub(in crate::odb) fn add_raw(&mut self, staging: &Dir, id: ObjectId, record: &[u8]) -> Result<()> {
         self.entries.push((id, self.offset));
         self.write(staging, record)

@@ -143,8 +143,9 @@ impl Repository {
     pub fn fsck(&self, options: &FsckOptions, monitor: &dyn Monitor) -> Result<FsckReport> {
         let mut problems = Vec::new();
         let _lock = self.keep_from_deletion()?;
-        let roots = self.check_refs(&mut problems)?;
-        let required = roots.iter().map(|(id, _)| *id).chain(self.check_checkouts(&mut problems)?);
+        let mut roots = self.check_refs(&mut problems)?;
+        let checkouts = self.check_checkouts(&mut problems)?;
+        roots.extend(checkouts.into_iter().map(|id| (id, format!("@{id:.12}"))));
         let journal = self.refs.journal_commits(Timestamp::MIN).unwrap_or_default();
         let inspection = if options.quick { None } else { Some(inspect(&self.odb, monitor)?) };
         if inspection.is_none() {
@@ -155,8 +156,8 @@ impl Repository {
         monitor.begin("following references", None);
         let mut reach = Reach::new(&self.odb);
         let mut checker = Checker::new(&self.odb, inspection.as_ref());
-        for id in required {
-            reach.add_commit(id);
+        for (id, _) in &roots {
+            reach.add_commit(*id);
         }
         reach.run(&mut checker, monitor)?;
         // What only the journal names may be gone: then one cannot go back there.
@@ -180,7 +181,7 @@ impl Repository {
         }
         problems.extend(self.leftovers()?);
         self.name_paths(&mut problems, &roots, monitor)?;
-        problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
         Ok(FsckReport { problems, reached, checked })
     }
 
@@ -223,17 +224,15 @@ impl Repository {
     /// The commits that existing checkouts hold.
     fn check_checkouts(&self, problems: &mut Vec<Problem>) -> Result<Vec<CommitId>> {
         let mut commits = Vec::new();
-        for (path, checkout) in self.checkouts()? {
-            let exists = path.as_ref().is_none_or(|path| path.is_dir());
-            match checkout {
-                Some(checkout) if exists => {
-                    commits.push(checkout.commit);
-                    commits.extend(checkout.towards);
+        for record in self.checkouts()? {
+            match record {
+                Some(record) if record.path.is_dir() => {
+                    commits.push(record.checkout.commit);
+                    commits.extend(record.checkout.towards);
                 }
                 Some(_) => {}
                 None => {
-                    let path = path.map_or_else(String::new, |path| format!(" of '{}'", path.display()));
-                    problems.push(Problem::at(Severity::Damage, "checkouts", format!("the record{path} is damaged")));
+                    problems.push(Problem::at(Severity::Damage, "checkouts", "the record of a checkout is damaged"))
                 }
             }
         }

@@ -14,7 +14,7 @@ const NAMED: usize = 3;
 /// For each object, some paths that need it, and how many more.
 pub(super) type Needed = HashMap<(Kind, ObjectId), (Vec<String>, u64)>;
 
-/// Finds paths to objects, from the newest commits on. A page that stands at many
+/// Finds paths to objects, from the roots back in time. A page that stands at many
 /// places is looked at once, so that paths below its other places are not counted.
 pub(super) fn find_paths(
     odb: &Odb,
@@ -29,7 +29,6 @@ pub(super) fn find_paths(
         commits.push((*id, name.clone()));
     }
     let mut seen: HashSet<CommitId> = HashSet::new();
-    commits.reverse();
     let mut at = std::collections::VecDeque::from(commits);
     while let Some((id, name)) = at.pop_front() {
         monitor.check()?;
