@@ -54,6 +54,20 @@ impl Repository {
         Ok(dir.replace_durably(&name, &record.encode())?)
     }
 
+    /// All records: the directory, and what it holds; `None` for what cannot be
+    /// read, for the record is damaged.
+    pub fn checkouts(&self) -> Result<Vec<(Option<PathBuf>, Option<Checkout>)>> {
+        let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (name, _) in dir.names()? {
+            if let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? {
+                let record = CheckoutRecord::decode(&bytes);
+                found.push((record.as_ref().map(|r| r.path.clone()), record.map(|r| r.checkout)));
+            }
+        }
+        Ok(found)
+    }
+
     /// The commits that existing checkouts hold; gc keeps them.
     pub fn checked_out_commits(&self) -> Result<Vec<CommitId>> {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
