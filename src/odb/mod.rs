@@ -293,11 +293,11 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        if kind == Kind::Blob {
-            if let Some(stat) = self.pool.plain_stat(id)? {
-                stored.pooled = stat.allocated;
-                is_there = true;
-            }
+        if kind == Kind::Blob
+            && let Some(stat) = self.pool.plain_stat(id)?
+        {
+            stored.pooled = stat.allocated;
+            is_there = true;
         }
         Ok(is_there.then_some(stored))
     }

@@ -180,7 +180,7 @@ impl Repository {
         }
         problems.extend(self.leftovers()?);
         self.name_paths(&mut problems, &roots, monitor)?;
-        problems.sort_by(|a, b| b.severity.cmp(&a.severity));
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
         Ok(FsckReport { problems, reached, checked })
     }
 
