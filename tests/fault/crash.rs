@@ -47,7 +47,7 @@ fn k1_a_branch_and_a_commit_at_once_both_count() {
     for round in 0..20 {
         repo.write(&format!("f = {round}"));
         let commit = Running::start(repo.command(["commit", "tree"]));
-        let name = format!("b{round}");
+        let name = format!("side{round}");
         let branch = Running::start(repo.command(["branch", &name, "main"]));
         for run in [commit.wait(), branch.wait()] {
             assert!([0, 7].contains(&run.code()), "{run}");
