@@ -11,7 +11,10 @@ mod complete;
 mod config;
 mod context;
 mod diff;
+mod du;
 mod error;
+mod fsck;
+mod gc;
 mod init;
 mod inspect;
 mod log;
@@ -100,6 +103,9 @@ enum Verb {
     Tag(branch::TagArgs),
     Undo(reflog::UndoArgs),
     Reflog(reflog::ReflogArgs),
+    Fsck(fsck::Args),
+    Gc(gc::Args),
+    Du(du::Args),
     Config(config::Args),
     #[command(hide = true)]
     Complete(complete::Args),
@@ -122,6 +128,9 @@ impl Verb {
             Verb::Tag(args) => branch::tag(context, args),
             Verb::Undo(args) => reflog::undo(context, args),
             Verb::Reflog(args) => reflog::reflog(context, args),
+            Verb::Fsck(args) => fsck::run(context, args),
+            Verb::Gc(args) => gc::run(context, args),
+            Verb::Du(args) => du::run(context, args),
             Verb::Config(args) => config::run(context, args),
             Verb::Complete(args) => complete::run(args),
         }

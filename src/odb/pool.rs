@@ -132,6 +132,12 @@ impl Pool {
         Ok(stat.is_some_and(|stat| stat.kind == FileKind::File))
     }
 
+    /// What the file system says of the plain file of a blob.
+    pub(super) fn plain_stat(&self, id: &ObjectId) -> Result<Option<Stat>> {
+        let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(None) };
+        Ok(shard.find(&Key::plain(BlobId(*id)).name())?.filter(|stat| stat.kind == FileKind::File))
+    }
+
     /// Ids of plain files that begin with these hexadecimal digits.
     pub(super) fn with_prefix(&self, hex: &str) -> Result<Vec<ObjectId>> {
         let Some(first) = hex.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) else { return Ok(Vec::new()) };

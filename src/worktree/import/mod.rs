@@ -67,12 +67,12 @@ pub fn commit_manifest(
 ) -> Result<Recorded> {
     let lock = repository.odb().lock_for_writing(patience)?;
     let root = manifest.tree.map(Dir::open).transpose()?;
-    let batch = repository.odb().begin(&lock)?;
+    let batch = repository.odb().begin(&lock, root.as_ref())?;
     let base = parent_of(repository, &options.branch)?.map(|(_, commit)| commit.tree);
     monitor.begin("importing", None);
     let (state, skipped) = import(&batch, manifest, root.as_ref(), base, monitor)?;
     monitor.end();
-    let recorded = record(repository, batch, root.as_ref(), &state, options, monitor)?;
+    let recorded = record(repository, batch, &state, options, monitor)?;
     Ok(Recorded { skipped, ..recorded })
 }
 
