@@ -100,13 +100,13 @@ pub fn refs(bytes: &[u8]) {
     let body = lines.concat();
     let file = format!("checksum {}\n", hash_bytes(&body));
     let file = [&body[..], file.as_bytes()].concat();
-    let head = lines.get(1).and_then(|line| line.strip_prefix(b"HEAD ")).unwrap_or(b"heads/main\n");
-    let fresh = [b"chasm refs 1\nHEAD ", head].concat();
+    let head = lines.get(2).and_then(|line| line.strip_prefix(b"HEAD ")).unwrap_or(b"heads/main\n");
+    let fresh = [b"chasm refs 1\ntransaction 0\nHEAD ", head].concat();
     let fresh = [&fresh[..], format!("checksum {}\n", hash_bytes(&fresh)).as_bytes()].concat();
     let header = [b"chasm journal 1\nhead ", head].concat();
     let first = hash_bytes(&header);
     let mut record = b"transaction 1\ntime 2026-11-20T06:00:00Z\nwho a\nwhy b\n".to_vec();
-    for line in lines.iter().skip(2) {
+    for line in lines.iter().skip(3) {
         record.extend_from_slice(b"ref - ");
         record.extend_from_slice(line);
     }
@@ -117,7 +117,7 @@ pub fn refs(bytes: &[u8]) {
         write(&dir.path().join("journal"), &journal);
         let refs = Refs::open(&Dir::open(dir.path()).expect("it was made")).expect("it was opened");
         let Ok(set) = refs.read() else { return };
-        let mut text = format!("chasm refs 1\nHEAD {}\n", set.head());
+        let mut text = format!("chasm refs 1\ntransaction {}\nHEAD {}\n", set.sequence(), set.head());
         for (name, commit) in set.iter() {
             text.push_str(&format!("{commit} {name}\n"));
         }

@@ -17,6 +17,7 @@
 mod adopt;
 mod batch;
 pub mod checksums;
+pub mod fsck;
 pub mod gc;
 pub mod pack;
 mod place;
@@ -273,7 +274,7 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        Ok(kind == Kind::Blob && self.pool.has(id)?)
+        Ok(kind == Kind::Blob && self.pool.plain_stat(id)?.is_some())
     }
 
     /// What an object takes up: the first record of it, and its plain file in the

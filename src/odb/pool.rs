@@ -125,13 +125,6 @@ impl Pool {
         }
     }
 
-    /// Whether the plain file of a blob is there.
-    pub(super) fn has(&self, id: &ObjectId) -> Result<bool> {
-        let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(false) };
-        let stat = shard.find(&Key::plain(BlobId(*id)).name())?;
-        Ok(stat.is_some_and(|stat| stat.kind == FileKind::File))
-    }
-
     /// What the file system says of the plain file of a blob.
     pub(super) fn plain_stat(&self, id: &ObjectId) -> Result<Option<Stat>> {
         let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(None) };

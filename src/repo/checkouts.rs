@@ -49,9 +49,26 @@ impl Repository {
     pub fn record_checkout(&self, target: &Path, checkout: Checkout) -> Result<()> {
         let (name, path) = record_name(target)?;
         let inode = Dir::open(&path)?.stat_self()?.ino;
-        let record = CheckoutRecord { path, inode, checkout };
+        let record = CheckoutRecord { path, inode, checkout }.encode();
         let dir = self.dir.ensure_dir(b"checkouts", DIR_MODE)?;
-        Ok(dir.replace_durably(&name, &record.encode())?)
+        if dir.read(&name, MAX_RECORD_LEN).is_ok_and(|present| present.as_ref() == Some(&record)) {
+            return Ok(());
+        }
+        Ok(dir.replace_durably(&name, &record)?)
+    }
+
+    /// All records: the directory, and what it holds; `None` for what cannot be
+    /// read, for the record is damaged.
+    pub fn checkouts(&self) -> Result<Vec<(Option<PathBuf>, Option<Checkout>)>> {
+        let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (name, _) in dir.names()? {
+            if let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? {
+                let record = CheckoutRecord::decode(&bytes);
+                found.push((record.as_ref().map(|r| r.path.clone()), record.map(|r| r.checkout)));
+            }
+        }
+        Ok(found)
     }
 
     /// The commits that existing checkouts hold; gc keeps them.

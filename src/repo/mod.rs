@@ -16,6 +16,7 @@
 
 mod checkouts;
 mod config;
+mod fsck;
 mod gc;
 mod history;
 mod revision;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use checkouts::{Checkout, CheckoutRecord};
 pub use config::{Config, parse_duration, parse_size};
+pub use fsck::{FsckOptions, FsckReport, Problem};
 pub use gc::{GcOptions, GcReport};
 pub use history::{History, Logged};
 pub use revision::{Resolved, Revision, parse_time};

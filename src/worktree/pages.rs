@@ -10,11 +10,14 @@ use crate::object::{Entry, Node, Page, Totals, paginate};
 use crate::odb::{self, Batch, TreeSource, tree};
 use crate::path::TreePath;
 
+/// The directories in a directory.
+type Subdirs = HashMap<Vec<u8>, TreeId>;
+
 /// Stores directories through a batch.
 pub(super) struct DirStore<'b> {
     batch: &'b Batch<'b>,
     base: Option<TreeId>,
-    base_dirs: Mutex<HashMap<TreePath, Arc<HashMap<Vec<u8>, TreeId>>>>,
+    base_dirs: Mutex<HashMap<TreePath, Arc<Subdirs>>>,
 }
 
 impl<'b> DirStore<'b> {
@@ -62,7 +65,7 @@ impl<'b> DirStore<'b> {
                         Node::Dir { tree, .. } => Some((entry.name, tree)),
                         _ => None,
                     });
-                    let below = Arc::new(dirs.collect::<HashMap<_, _>>());
+                    let below = Arc::new(dirs.collect::<Subdirs>());
                     self.base_dirs.lock().expect("no holder of this lock panics").insert(path.clone(), below.clone());
                     below
                 }

@@ -28,7 +28,7 @@ fn fill(path: &Path, blobs: &[Vec<u8>]) -> BTreeMap<(u8, ObjectId), Vec<u8>> {
     for (i, blob) in blobs.iter().enumerate() {
         let odb = open(path);
         let lock = odb.lock_for_writing(Duration::ZERO).unwrap();
-        let batch = odb.begin(&lock).unwrap();
+        let batch = odb.begin(&lock, None).unwrap();
         let id = batch.add_blob(blob).unwrap();
         if !blob.is_empty() {
             stored.insert((Kind::Blob as u8, id.0), blob.clone());
@@ -40,7 +40,7 @@ fn fill(path: &Path, blobs: &[Vec<u8>]) -> BTreeMap<(u8, ObjectId), Vec<u8>> {
             batch.add_tree(id, &bytes, base.replace(id)).unwrap();
             stored.insert((Kind::Tree as u8, id.0), bytes);
         }
-        batch.finish(None, &Silent).unwrap();
+        batch.finish(&Silent).unwrap();
     }
     stored
 }

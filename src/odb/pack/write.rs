@@ -102,6 +102,11 @@ impl PackWriter {
         self.entries.len()
     }
 
+    /// Whether there is no object in it yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Number of bytes so far.
     pub fn len(&self) -> u64 {
         self.offset
@@ -118,8 +123,7 @@ impl PackWriter {
         Ok(self.offset - start)
     }
 
-    /// Adds a record as it stands in another pack, head and all. As with
-    /// [`PackWriter::add`], the pack must not hold the object yet.
+    /// Adds a record as it stands in another pack, head and all.
     pub(in crate::odb) fn add_raw(&mut self, staging: &Dir, id: ObjectId, record: &[u8]) -> Result<()> {
         self.entries.push((id, self.offset));
         self.write(staging, record)
