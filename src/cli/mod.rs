@@ -72,8 +72,11 @@ impl From<Exit> for ExitCode {
     8 too new, 9 done in part, 130 interrupted. See chasm(1).")]
 struct Cli {
     /// The repository, bare or a work tree that contains one; found upwards from here if not given
-    #[arg(short = 'R', long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
     repo: Option<PathBuf>,
+    /// The same; before the verb only, for verbs have an -R of their own
+    #[arg(short = 'R', value_name = "DIR")]
+    at: Option<PathBuf>,
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
@@ -159,7 +162,7 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let context = Context::new(cli.repo, cli.directory, cli.json, cli.quiet, umask);
+    let context = Context::new(cli.at.or(cli.repo), cli.directory, cli.json, cli.quiet, umask);
     let context = match context {
         Ok(context) => context,
         Err(e) => return error::report(&e).into(),
