@@ -1,7 +1,9 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use chasm::object::manifest::Format;
 use chasm::refs::RefName;
 use chasm::repo::{InitOptions, REPOSITORY_DIR, Repository, parse_time};
 use chasm::worktree::{self, CommitOptions, Recorded};
@@ -54,11 +56,21 @@ pub struct Args {
     /// Who makes the commit
     #[arg(long, value_name = "NAME")]
     author: Option<String>,
+    /// Commit what FILE lists (- for standard input); contents are taken from the repository, else from
+    /// TREE, and must be what FILE says
+    #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_MANIFEST)]
+    manifest: Option<OsString>,
+    /// How FILE is written: json, mtree, or sha256sums; guessed if not given
+    #[arg(long, value_name = "FORMAT", requires = "manifest")]
+    manifest_format: Option<Format>,
 }
+
+/// A manifest tells itself what is committed, and what metadata is kept.
+const NOT_WITH_MANIFEST: [&str; 7] =
+    ["dry_run", "exclude", "exclude_from", "with", "without", "policy", "cross_mounts"];
 
 pub fn run(context: &Context, args: Args) -> Result<Exit> {
     let repository = open(context, &args)?;
-    let tree = tree_of(&repository, args.tree.as_deref())?;
     let link = args.link || repository.config().commit.link.unwrap_or(false);
     let selection = args.selection.options(&repository, link)?;
     let branch = match &args.branch {
@@ -71,6 +83,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
         None => context.now,
     };
     if args.dry_run {
+        let tree = tree_of(&repository, args.tree.as_deref())?;
         let refs = repository.refs().read()?;
         let parent = refs.get(&branch).map(|id| repository.commit(id)).transpose()?;
         let recorded =
@@ -94,7 +107,16 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
         delete_guard: guard,
         why,
     };
-    let recorded = worktree::commit(&repository, &tree, &selection, &options, PATIENCE, &context.progress)?;
+    let recorded = match &args.manifest {
+        Some(file) => {
+            let contents = (args.tree.as_deref(), link);
+            super::manifest::commit(context, &repository, file, args.manifest_format, contents, &options)?
+        }
+        None => {
+            let tree = tree_of(&repository, args.tree.as_deref())?;
+            worktree::commit(&repository, &tree, &selection, &options, PATIENCE, &context.progress)?
+        }
+    };
     tell(context, &branch, &recorded, false)
 }
 

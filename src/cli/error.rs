@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Exit;
 use super::output::StdoutError;
-use chasm::{disk, monitor::Interrupted, odb, refs, repo, worktree};
+use chasm::{disk, monitor::Interrupted, object::manifest, odb, refs, repo, worktree};
 
 /// A mistake in how the command was called, found after parsing.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,47 @@ pub fn report(error: &anyhow::Error) -> Exit {
 }
 
 fn find<E: std::error::Error + 'static>(error: &anyhow::Error) -> Option<&E> {
-    error.chain().find_map(|cause| cause.downcast_ref())
+    error.chain().find_map(|cause| {
+        let mut cause = cause;
+        loop {
+            match cause.downcast_ref() {
+                Some(found) => return Some(found),
+                None => cause = within(cause)?,
+            }
+        }
+    })
+}
+
+/// The error that another one passes on as its own: the chain of causes goes
+/// from there to what is behind it.
+fn within<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e (dyn std::error::Error + 'static)> {
+    if let Some(e) = error.downcast_ref::<worktree::Error>() {
+        return match e {
+            worktree::Error::Disk(e) => Some(e),
+            worktree::Error::Odb(e) => Some(e),
+            worktree::Error::Repo(e) => Some(e),
+            worktree::Error::Manifest(e) => Some(e),
+            worktree::Error::Interrupted(e) => Some(e),
+            _ => None,
+        };
+    }
+    if let Some(e) = error.downcast_ref::<repo::Error>() {
+        return match e {
+            repo::Error::Disk(e) => Some(e),
+            repo::Error::Odb(e) => Some(e),
+            repo::Error::Refs(e) => Some(e),
+            _ => None,
+        };
+    }
+    match error.downcast_ref::<odb::Error>() {
+        Some(odb::Error::Disk(e)) => return Some(e),
+        Some(odb::Error::Interrupted(e)) => return Some(e),
+        _ => {}
+    }
+    if let Some(refs::Error::Disk(e)) = error.downcast_ref::<refs::Error>() {
+        return Some(e);
+    }
+    Some(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
 fn exit_code(error: &anyhow::Error) -> Exit {
@@ -64,6 +104,9 @@ fn exit_code(error: &anyhow::Error) -> Exit {
         return Exit::Usage;
     }
     if let Some(code) = worktree_code(error).or_else(|| repo_code(error)).or_else(|| refs_code(error)) {
+        return code;
+    }
+    if let Some(code) = manifest_code(error) {
         return code;
     }
     if let Some(code) = odb_code(error) {
@@ -83,8 +126,22 @@ fn worktree_code(error: &anyhow::Error) -> Option<Exit> {
         worktree::Error::Unstorable { .. } | worktree::Error::TooDeep { .. } => Exit::Usage,
         worktree::Error::LocalChange { .. } | worktree::Error::TooManyRemoved { .. } => Exit::No,
         worktree::Error::NotEmpty(_) | worktree::Error::NoSuchPath(_) => Exit::Usage,
+        worktree::Error::ListedWrongly { .. }
+        | worktree::Error::MissingContent { .. }
+        | worktree::Error::OtherContent { .. } => Exit::Damage,
         worktree::Error::Interrupted(_) => Exit::Interrupted,
         _ => return None,
+    })
+}
+
+/// A manifest that cannot be read is damaged; one that cannot be written was not
+/// to be asked for.
+fn manifest_code(error: &anyhow::Error) -> Option<Exit> {
+    Some(match find::<manifest::Error>(error)? {
+        e if e.is_too_new() => Exit::TooNew,
+        manifest::Error::Write { .. } | manifest::Error::Read { .. } => Exit::Resources,
+        manifest::Error::CannotHold { .. } | manifest::Error::WriteOnly { .. } => Exit::Usage,
+        _ => Exit::Damage,
     })
 }
 
@@ -148,6 +205,12 @@ fn hint(error: &anyhow::Error) -> Option<String> {
                     "--force makes it what the commit says and keeps other files; --delete removes them".into(),
                 );
             }
+            worktree::Error::MissingContent { .. } => {
+                return Some(
+                    "nothing was committed; 'chasm commit DIR --manifest FILE' takes contents from DIR".into(),
+                );
+            }
+            worktree::Error::OtherContent { .. } => return Some("nothing was committed".into()),
             worktree::Error::TooManyRemoved { .. } => {
                 return Some("is a file system not mounted? --allow-delete goes on all the same".into());
             }
@@ -178,7 +241,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             _ => {}
         }
     }
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>())?;
+    let io = find::<io::Error>(error)?;
     match io.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("nothing was lost; free some space (chasm gc helps), and run it again".into())

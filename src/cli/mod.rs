@@ -15,6 +15,7 @@ mod error;
 mod init;
 mod inspect;
 mod log;
+mod manifest;
 mod output;
 mod progress;
 mod reflog;
@@ -94,6 +95,7 @@ enum Verb {
     Show(inspect::ShowArgs),
     Ls(inspect::LsArgs),
     Cat(inspect::CatArgs),
+    Manifest(manifest::Args),
     Branch(branch::BranchArgs),
     Tag(branch::TagArgs),
     Undo(reflog::UndoArgs),
@@ -115,6 +117,7 @@ impl Verb {
             Verb::Show(args) => inspect::show(context, args),
             Verb::Ls(args) => inspect::ls(context, args),
             Verb::Cat(args) => inspect::cat(context, args),
+            Verb::Manifest(args) => manifest::run(context, args),
             Verb::Branch(args) => branch::branch(context, args),
             Verb::Tag(args) => branch::tag(context, args),
             Verb::Undo(args) => reflog::undo(context, args),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -390,6 +390,21 @@ impl Dir {
         let file = self.checked("change time of", name)?;
         fs::utimensat(&self.fd, file, &timestamps(time), AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|e| self.fail("change time of", name, e))
+    }
+
+    /// Sets the mode of `name`, which is no symbolic link.
+    pub fn set_mode(&self, name: &[u8], mode: u16) -> Result<()> {
+        let file = self.checked("change mode of", name)?;
+        let fail = |e| self.fail("change mode of", name, e);
+        // Changing a mode by name follows links; by a handle on the entry itself, which
+        // opens no device, it does not.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let entry = fs::openat(&self.fd, file, flags, Mode::empty()).map_err(fail)?;
+        if stat_fd(&entry).map_err(fail)?.kind == FileKind::Symlink {
+            return Err(fail(Errno::LOOP));
+        }
+        let path = format!("/proc/self/fd/{}", entry.as_raw_fd());
+        fs::chmod(path, Mode::from_raw_mode(mode.into())).map_err(fail)
     }
 
     /// Sets the owner of `name`, of a link itself.

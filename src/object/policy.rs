@@ -110,6 +110,13 @@ impl Policy {
     }
 }
 
+impl FromIterator<Feature> for Policy {
+    /// Keeps just these.
+    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Policy {
+        Policy(features.into_iter().fold(0, |bits, feature| bits | feature as u16))
+    }
+}
+
 fn named(word: &str) -> Result<Policy, UnknownFeature> {
     Ok(match word {
         "mirror" => Policy::MIRROR,

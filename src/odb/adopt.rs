@@ -114,7 +114,10 @@ fn link_dir(root: &Dir, pool: &Pool, links: &[(Key, Candidate)], changed: &mut V
     let Some((_, first)) = links.first() else { return Ok(()) };
     let dir = match root.open_below(&first.dir) {
         Ok(dir) => dir,
-        Err(e) if e.is_vanished() => return Ok(changed.extend_from_slice(links)),
+        Err(e) if e.is_vanished() => {
+            changed.extend_from_slice(links);
+            return Ok(());
+        }
         Err(e) => return Err(e.into()),
     };
     for (key, candidate) in links {

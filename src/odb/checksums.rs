@@ -86,7 +86,8 @@ impl FileRecord {
 }
 
 impl DirRecord {
-    fn encode(&self) -> Vec<u8> {
+    /// Writes the bytes of this record.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![0; CHECKSUM_LEN];
         for file in &self.files {
             out.push(u8::try_from(file.name.len()).expect("names have at most 255 bytes"));
@@ -106,7 +107,8 @@ impl DirRecord {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Option<DirRecord> {
+    /// Reads such bytes; `None` for what would not be written the same.
+    pub fn decode(bytes: &[u8]) -> Option<DirRecord> {
         let (checksum, mut rest) = bytes.split_at_checked(CHECKSUM_LEN)?;
         if hash_bytes(rest).as_bytes()[..CHECKSUM_LEN] != *checksum {
             return None;
@@ -128,7 +130,11 @@ impl DirRecord {
             let name = take(&mut rest, len.into())?.to_vec();
             let blob = BlobId(ObjectId::from_slice(take(&mut rest, 32)?)?);
             let (ino, size) = (number(&mut rest)?, number(&mut rest)?);
-            let has_ctime = take(&mut rest, 1)?[0] != 0;
+            let has_ctime = match take(&mut rest, 1)?[0] {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
             let mtime = time(&mut rest)?;
             let ctime = if has_ctime { Some(time(&mut rest)?) } else { None };
             files.push(FileRecord { name, blob, ino, size, mtime, ctime });

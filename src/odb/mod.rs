@@ -435,6 +435,19 @@ impl Odb {
         Ok(found)
     }
 
+    /// Length of a blob, by the word of its pack or of the file system; `None` if
+    /// the database does not have it.
+    pub fn blob_len(&self, id: BlobId) -> Result<Option<u64>> {
+        for pack in self.packs().iter() {
+            match pack.find(Kind::Blob, &id.0) {
+                Ok(Some(record)) => return Ok(Some(record.size)),
+                Ok(None) | Err(ReadError::Damaged(_)) => {}
+                Err(ReadError::Disk(e)) => return Err(e.into()),
+            }
+        }
+        Ok(self.pool.find(&id.0)?.map(|(_, stat, _)| stat.size))
+    }
+
     /// Opens a blob for reading from its beginning; `size` comes from its entry.
     /// The reader gives an error at the end if the bytes have another id or
     /// another length.
@@ -513,6 +526,26 @@ impl BlobReader {
         match &self.0 {
             Source::Memory(cursor) => Some(cursor.get_ref()),
             Source::File { .. } => None,
+        }
+    }
+}
+
+impl BlobReader {
+    /// Reads to the end, to learn whether the blob is what its id says.
+    pub fn check(&mut self) -> Result<()> {
+        let place = match &self.0 {
+            Source::Memory(_) => return Ok(()),
+            Source::File { place, .. } => place.clone(),
+        };
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(e) => {
+                    return Err(e.downcast().unwrap_or_else(|e| disk::Error::new("read", place, e).into()));
+                }
+            }
         }
     }
 }

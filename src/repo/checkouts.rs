@@ -12,7 +12,8 @@
 //! end
 //! ```
 
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use super::{Error, Repository, Result};
@@ -38,24 +39,19 @@ impl Repository {
         let (name, path) = record_name(target)?;
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(None) };
         let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? else { return Ok(None) };
-        let (inode, checkout) = parse(&bytes).ok_or_else(|| Error::DamagedRecord(path.display().to_string()))?;
+        let record = CheckoutRecord::decode(&bytes).ok_or_else(|| Error::DamagedRecord(path.display().to_string()))?;
         // Another directory has taken its place since.
-        let same = Dir::open(&path).and_then(|dir| dir.stat_self()).is_ok_and(|stat| stat.ino == inode);
-        Ok(same.then_some(checkout))
+        let same = Dir::open(&path).and_then(|dir| dir.stat_self()).is_ok_and(|stat| stat.ino == record.inode);
+        Ok(same.then_some(record.checkout))
     }
 
     /// Records what the directory `target` holds.
     pub fn record_checkout(&self, target: &Path, checkout: Checkout) -> Result<()> {
         let (name, path) = record_name(target)?;
         let inode = Dir::open(&path)?.stat_self()?.ino;
-        let hex: String = path.as_os_str().as_bytes().iter().map(|b| format!("{b:02x}")).collect();
-        let mut text = format!("{MAGIC}\npath {hex}\ninode {inode}\ncommit {}\n", checkout.commit);
-        if let Some(towards) = checkout.towards {
-            text.push_str(&format!("towards {towards}\n"));
-        }
-        text.push_str("end\n");
+        let record = CheckoutRecord { path, inode, checkout };
         let dir = self.dir.ensure_dir(b"checkouts", DIR_MODE)?;
-        Ok(dir.replace_durably(&name, text.as_bytes())?)
+        Ok(dir.replace_durably(&name, &record.encode())?)
     }
 
     /// The commits that existing checkouts hold; gc keeps them.
@@ -65,7 +61,7 @@ impl Repository {
         for (name, _) in dir.names()? {
             let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? else { continue };
             // A damaged record holds nothing; the checkout is then found anew.
-            if let Some((_, checkout)) = parse(&bytes) {
+            if let Some(CheckoutRecord { checkout, .. }) = CheckoutRecord::decode(&bytes) {
                 commits.push(checkout.commit);
                 commits.extend(checkout.towards);
             }
@@ -78,7 +74,7 @@ impl Repository {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(()) };
         for (name, _) in dir.names()? {
             let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? else { continue };
-            if path_of(&bytes).is_none_or(|path| !path.is_dir()) {
+            if CheckoutRecord::decode(&bytes).is_none_or(|record| !record.path.is_dir()) {
                 dir.remove_file(&name)?;
             }
         }
@@ -93,26 +89,47 @@ fn record_name(target: &Path) -> Result<(Vec<u8>, PathBuf)> {
     Ok((format!("{digest:.32}").into_bytes(), path))
 }
 
+/// What is written down of one checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckoutRecord {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The inode of that directory.
+    pub inode: u64,
+    /// What it holds.
+    pub checkout: Checkout,
+}
+
+impl CheckoutRecord {
+    /// Writes the one text of this record.
+    pub fn encode(&self) -> Vec<u8> {
+        let hex: String = self.path.as_os_str().as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let mut text = format!("{MAGIC}\npath {hex}\ninode {}\ncommit {}\n", self.inode, self.checkout.commit);
+        if let Some(towards) = self.checkout.towards {
+            text.push_str(&format!("towards {towards}\n"));
+        }
+        text.push_str("end\n");
+        text.into_bytes()
+    }
+
+    /// Reads such a text; `None` for what would not be written the same.
+    pub fn decode(bytes: &[u8]) -> Option<CheckoutRecord> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let towards = match field(text, "towards") {
+            Some(hex) => Some(hex.parse().ok()?),
+            None => None,
+        };
+        let checkout = Checkout { commit: field(text, "commit")?.parse().ok()?, towards };
+        let digits = field(text, "path")?.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        let path = PathBuf::from(OsString::from_vec(digits.collect::<Option<_>>()?));
+        let record = CheckoutRecord { path, inode: field(text, "inode")?.parse().ok()?, checkout };
+        (record.encode() == bytes).then_some(record)
+    }
+}
+
 fn field<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))
-}
-
-fn parse(bytes: &[u8]) -> Option<(u64, Checkout)> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    if !text.starts_with(MAGIC) || !text.ends_with("\nend\n") {
-        return None;
-    }
-    let towards = match field(text, "towards") {
-        Some(hex) => Some(hex.parse().ok()?),
-        None => None,
-    };
-    let checkout = Checkout { commit: field(text, "commit")?.parse().ok()?, towards };
-    Some((field(text, "inode")?.parse().ok()?, checkout))
-}
-
-fn path_of(bytes: &[u8]) -> Option<PathBuf> {
-    let hex = field(std::str::from_utf8(bytes).ok()?, "path")?;
-    let digits = (0..hex.len() / 2).map(|i| u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok());
-    let path: Vec<u8> = digits.collect::<Option<_>>()?;
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
 }

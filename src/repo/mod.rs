@@ -21,7 +21,7 @@ mod revision;
 
 use std::path::{Path, PathBuf};
 
-pub use checkouts::Checkout;
+pub use checkouts::{Checkout, CheckoutRecord};
 pub use config::{Config, parse_duration, parse_size};
 pub use history::{History, Logged};
 pub use revision::{Resolved, Revision, parse_time};

@@ -41,6 +41,23 @@ pub(super) fn metadata_of(
     Ok(metadata)
 }
 
+/// What the policy keeps of metadata that come from elsewhere.
+pub(super) fn filter(policy: Policy, metadata: Metadata) -> Metadata {
+    let mtime = if policy.keeps(Feature::NsecTime) {
+        metadata.mtime
+    } else {
+        metadata.mtime.filter(|_| policy.keeps(Feature::SecTime)).map(|mtime| Time { nanos: 0, ..mtime })
+    };
+    let xattrs = metadata.xattrs.into_iter();
+    Metadata {
+        mode: metadata.mode.filter(|_| policy.keeps(Feature::Permissions)),
+        mtime,
+        owner: metadata.owner.filter(|_| policy.keeps(Feature::Uids)),
+        xattrs: xattrs.filter(|(name, _)| xattr_feature(name).is_some_and(|f| policy.keeps(f))).collect(),
+        link: metadata.link.filter(|_| policy.keeps(Feature::HardLinks)),
+    }
+}
+
 /// The part of it that needs no look at extended attributes.
 pub(super) fn plain_metadata_of(policy: Policy, stat: &Stat) -> Metadata {
     let mode = policy.keeps(Feature::Permissions) && stat.kind != FileKind::Symlink;

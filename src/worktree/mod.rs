@@ -2,22 +2,27 @@
 //!
 //! - [`snapshot`]: a directory becomes a tree, hashing only what changed
 //! - [`checkout`]: a tree becomes a directory, touching only what changed
+//! - [`commit_manifest`]: what others have listed becomes a commit
 //! - [`Select`]: what is left out
 
 pub mod checkout;
+mod import;
 mod links;
 mod metadata;
+mod pages;
 mod record;
 mod select;
 mod snapshot;
 
+pub use import::{ManifestSource, commit_manifest};
 pub use record::{CommitOptions, Recorded, State, commit, record, status};
 pub use select::{InvalidPattern, Select};
 pub use snapshot::{Snapshot, SnapshotOptions, snapshot};
 
 use crate::disk;
+use crate::id::BlobId;
 use crate::monitor::Interrupted;
-use crate::object::DecodeError;
+use crate::object::{DecodeError, manifest};
 use crate::odb;
 use crate::path::{InvalidPath, TreePath};
 
@@ -73,10 +78,44 @@ pub enum Error {
         /// Files that were there.
         total: u64,
     },
+    /// A manifest cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] manifest::Error),
+    /// A manifest lists what no tree can be.
+    #[error("cannot commit '{path}' of the manifest: {why}")]
+    ListedWrongly {
+        /// The entry.
+        path: TreePath,
+        /// What is wrong with its place.
+        why: &'static str,
+    },
+    /// A manifest lists a file whose content is not to be had.
+    #[error("cannot commit '{path}' of the manifest: {}", missing_content(.blob))]
+    MissingContent {
+        /// The file.
+        path: TreePath,
+        /// Its content, if the manifest tells it.
+        blob: Option<BlobId>,
+    },
+    /// A file is not what a manifest says of it.
+    #[error("'{path}' is not what the manifest says: {why}")]
+    OtherContent {
+        /// The file.
+        path: TreePath,
+        /// How it differs.
+        why: String,
+    },
     /// There is no such path in the commit.
     #[error("the commit has no '{0}'")]
     NoSuchPath(TreePath),
     /// The caller wanted to stop.
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
+}
+
+fn missing_content(blob: &Option<BlobId>) -> String {
+    match blob {
+        Some(blob) => format!("its content {blob} is neither in the repository nor at this path of the tree"),
+        None => "it tells no SHA-256, and the tree has no file at this path".to_owned(),
+    }
 }

@@ -201,7 +201,7 @@ fn take(
     Ok((taken, checksums))
 }
 
-fn parent_of(repository: &Repository, branch: &RefName) -> Result<Option<(CommitId, Commit)>> {
+pub(super) fn parent_of(repository: &Repository, branch: &RefName) -> Result<Option<(CommitId, Commit)>> {
     let refs = repository.refs().read().map_err(crate::repo::Error::from)?;
     match refs.get(branch) {
         Some(id) => Ok(Some((id, repository.commit(id)?))),

@@ -12,7 +12,6 @@
 //! and opening is gone. What cannot be read fails the whole: a commit never
 //! records as deleted what it could not see.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,13 +19,14 @@ use rayon::Scope;
 
 use super::links::LinkGroups;
 use super::metadata::metadata_of;
+use super::pages::DirStore;
 use super::{Error, Result, Select};
 use crate::disk::{Dir, FileKind, Stat, Time};
 use crate::id::{Kind, TreeId};
 use crate::monitor::{Amount, Finding, Monitor};
-use crate::object::{Entry, Feature, Metadata, Node as EntryNode, Page, Policy, Totals, paginate};
+use crate::object::{Entry, Feature, Metadata, Node as EntryNode, Policy, Totals, paginate};
 use crate::odb::checksums::{Checksums, DirRecord, FileRecord};
-use crate::odb::{self, Batch, Ingest, TreeSource, tree};
+use crate::odb::{self, Batch, Ingest, tree};
 use crate::path::{InvalidPath, MAX_DEPTH, TreePath, check_name};
 
 /// A file that changes while it is read is read so often.
@@ -81,8 +81,7 @@ pub fn snapshot(
         checksums,
         monitor,
         root_dev: root_stat.dev,
-        base,
-        base_dirs: Mutex::default(),
+        dirs: DirStore::new(batch, base),
         groups: LinkGroups::default(),
         failure: Mutex::default(),
         stopped: AtomicBool::new(false),
@@ -121,8 +120,7 @@ struct Walk<'w> {
     checksums: &'w Checksums,
     monitor: &'w dyn Monitor,
     root_dev: (u32, u32),
-    base: Option<TreeId>,
-    base_dirs: Mutex<HashMap<TreePath, Arc<HashMap<Vec<u8>, TreeId>>>>,
+    dirs: DirStore<'w>,
     groups: LinkGroups,
     failure: Mutex<Option<Error>>,
     stopped: AtomicBool,
@@ -326,7 +324,7 @@ impl<'w> Walk<'w> {
         if self.is_foreign(&stat) {
             self.monitor
                 .finding(Finding::note((*at).clone(), "is a mount point, recorded without what is mounted there"));
-            self.store(&at, &[])?;
+            self.dirs.store(&at, &[])?;
             parent.contents.lock().expect("no holder of this lock panics").entries[slot] = Some(entry);
             return self.done(parent);
         }
@@ -412,7 +410,7 @@ impl<'w> Walk<'w> {
 
     /// A file that never holds still: its last committed state stands.
     fn unstable(&self, at: &TreePath, name: Vec<u8>) -> Result<Option<(Entry, Option<FileRecord>)>> {
-        let before = match self.base_dir(at)? {
+        let before = match self.dirs.base_dir(at)? {
             Some(tree) => tree::find_entry(self.batch.odb(), tree, &name)?,
             None => None,
         };
@@ -438,10 +436,10 @@ impl<'w> Walk<'w> {
                 contents.record.files.sort_unstable_by(|a, b| a.name.cmp(&b.name));
                 self.checksums.write(&directory.at, &contents.record);
             }
-            if contents.from_cache && !self.is_known(&directory.at, &entries)? {
+            if contents.from_cache && !self.dirs.is_known(&directory.at, &entries)? {
                 self.store_missing_blobs(&directory, &mut entries)?;
             }
-            let (tree, totals) = self.store(&directory.at, &entries)?;
+            let (tree, totals) = self.dirs.store(&directory.at, &entries)?;
             let Some((parent, slot, entry)) = &directory.parent else {
                 *self.result.lock().expect("no holder of this lock panics") = Some((tree, totals));
                 return Ok(());
@@ -451,31 +449,6 @@ impl<'w> Walk<'w> {
             directory = parent.clone();
         }
         Ok(())
-    }
-
-    /// Whether the database has just this directory. Having a tree means having
-    /// all below it.
-    fn is_known(&self, at: &TreePath, entries: &[Entry]) -> Result<bool> {
-        let pages = paginate(entries).map_err(|source| Error::Unstorable { path: at.clone(), source })?;
-        Ok(self.batch.odb().contains(Kind::Tree, &pages.root().0)?)
-    }
-
-    /// Stores a directory, if it is new.
-    fn store(&self, at: &TreePath, entries: &[Entry]) -> Result<(TreeId, Totals)> {
-        let unstorable = |source| Error::Unstorable { path: at.clone(), source };
-        let pages = paginate(entries).map_err(unstorable)?;
-        if self.batch.odb().contains(Kind::Tree, &pages.root().0)? {
-            return Ok((pages.root(), pages.totals));
-        }
-        let base = match self.base_dir(at)? {
-            Some(tree) => base_pages(self.batch.odb(), tree)?,
-            None => Vec::new(),
-        };
-        for (id, bytes) in &pages.pages {
-            let page = Page::decode(bytes).map_err(unstorable)?;
-            self.batch.add_tree(*id, bytes, closest(&base, &page))?;
-        }
-        Ok((pages.root(), pages.totals))
     }
 
     /// Stores files that the cache knew and the database does not.
@@ -509,34 +482,6 @@ impl<'w> Walk<'w> {
         }
         Ok(())
     }
-
-    /// The tree that a directory was in the base.
-    fn base_dir(&self, at: &TreePath) -> Result<Option<TreeId>> {
-        let Some(mut tree) = self.base else { return Ok(None) };
-        let mut path = TreePath::root();
-        for name in at.names() {
-            let known = self.base_dirs.lock().expect("no holder of this lock panics").get(&path).cloned();
-            let below = match known {
-                Some(below) => below,
-                None => {
-                    let entries = tree::read_dir(self.batch.odb(), tree, None)?;
-                    let dirs = entries.into_iter().filter_map(|entry| match entry.node {
-                        EntryNode::Dir { tree, .. } => Some((entry.name, tree)),
-                        _ => None,
-                    });
-                    let below = Arc::new(dirs.collect::<HashMap<_, _>>());
-                    self.base_dirs.lock().expect("no holder of this lock panics").insert(path.clone(), below.clone());
-                    below
-                }
-            };
-            match below.get(name) {
-                Some(id) => tree = *id,
-                None => return Ok(None),
-            }
-            path.push(name);
-        }
-        Ok(Some(tree))
-    }
 }
 
 /// Whether a file is the same inode with the same stamps.
@@ -565,38 +510,4 @@ fn chunk(files: Vec<ToHash>) -> Vec<Vec<ToHash>> {
 
 fn empty_tree() -> TreeId {
     paginate(&[]).expect("an empty directory is within all limits").root()
-}
-
-/// The level, the last name and the id of each page of a directory.
-fn base_pages(source: &dyn TreeSource, root: TreeId) -> odb::Result<Vec<(u8, Vec<u8>, TreeId)>> {
-    let mut pages = Vec::new();
-    let mut pending = vec![(root, None)];
-    while let Some((id, level)) = pending.pop() {
-        // Leaves need not be read to be known.
-        if let Some((0, last)) = level {
-            pages.push((0, last, id));
-            continue;
-        }
-        match source.page(id)? {
-            Page::Leaf(entries) => pages.push((0, entries.last().map(|e| e.name.clone()).unwrap_or_default(), id)),
-            Page::Fork { level, branches } => {
-                pages.push((level, branches.last().map(|b| b.last.clone()).unwrap_or_default(), id));
-                pending.extend(branches.into_iter().map(|branch| (branch.page, Some((level - 1, branch.last)))));
-            }
-        }
-    }
-    pages.sort_unstable();
-    Ok(pages)
-}
-
-/// The page of the base that this one most likely was.
-fn closest(base: &[(u8, Vec<u8>, TreeId)], page: &Page) -> Option<TreeId> {
-    let level = match page {
-        Page::Leaf(_) => 0,
-        Page::Fork { level, .. } => *level,
-    };
-    let last = page.last_name().unwrap_or_default();
-    let at = base.partition_point(|(l, name, _)| (*l, &name[..]) < (level, last));
-    let same_level = |i: usize| base.get(i).filter(|(l, _, _)| *l == level).map(|(_, _, id)| *id);
-    same_level(at).or_else(|| same_level(at.checked_sub(1)?))
 }

@@ -5,6 +5,7 @@
 // Helpers of tests, too, are tests.
 #![allow(clippy::unwrap_used)]
 
+mod checkout;
 mod mtree;
 mod sums;
 

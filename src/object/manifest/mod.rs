@@ -62,6 +62,26 @@ pub enum Format {
 impl Format {
     /// All formats.
     pub const ALL: [Format; 4] = [Format::Json, Format::Mtree, Format::Sha256sums, Format::Fullfiletimelist];
+
+    /// The format of a manifest that begins like this: `json` if with a brace,
+    /// `mtree` if with `#mtree` or if its first line that is no comment is one of
+    /// mtree, `sha256sums` otherwise.
+    pub fn guess(beginning: &[u8]) -> Format {
+        if beginning.starts_with(b"{") {
+            return Format::Json;
+        }
+        if beginning.starts_with(b"#mtree") {
+            return Format::Mtree;
+        }
+        let lines = beginning.split(|&b| b == b'\n').map(<[u8]>::trim_ascii_start);
+        let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with(b"#")).unwrap_or_default();
+        let has_type = first.windows(6).any(|word| word == b" type=" || word == b"\ttype=");
+        if first.starts_with(b"/set") || (has_type && !sums::is_entry(first)) {
+            Format::Mtree
+        } else {
+            Format::Sha256sums
+        }
+    }
 }
 
 impl fmt::Display for Format {

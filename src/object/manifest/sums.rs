@@ -64,6 +64,12 @@ pub(super) fn read_item(lines: &mut Lines<'_>) -> Result<Option<Item>, Error> {
     }
 }
 
+/// Whether a line is a digest and a path.
+pub(super) fn is_entry(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\\").unwrap_or(line);
+    split_gnu(line).or_else(|| split_bsd(line)).is_some_and(|(digest, _)| sha256(digest).is_some())
+}
+
 fn split_gnu(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (digest, rest) = line.split_at_checked(ID_HEX_LEN)?;
     let path = rest.strip_prefix(b"  ").or_else(|| rest.strip_prefix(b" *"))?;

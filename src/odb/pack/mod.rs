@@ -30,7 +30,7 @@ mod read;
 mod write;
 
 pub use index::Index;
-pub use read::{Pack, ReadError, Record};
+pub use read::{Pack, ReadError, Record, Scanned};
 pub use write::PackWriter;
 pub(super) use write::Packed;
 

@@ -21,6 +21,10 @@ pub struct Pack {
     index: Index,
 }
 
+/// What [`Pack::scan`] finds: the class and the length of a pack, and the ids and
+/// offsets of its records.
+pub type Scanned = (Class, u64, Vec<(ObjectId, u64)>);
+
 /// The head of one record, and where its bytes lie.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -177,7 +181,7 @@ impl Pack {
 
     /// Reads a pack without its index: the ids and offsets of all its records.
     /// Nothing is believed but the heads; the checksum is compared as well.
-    pub fn scan(packs: &Dir, id: ObjectId) -> Result<(Class, u64, Vec<(ObjectId, u64)>), ReadError> {
+    pub fn scan(packs: &Dir, id: ObjectId) -> Result<Scanned, ReadError> {
         let name = format!("{id}.pack").into_bytes();
         let (file, stat) = packs.open_file(&name)?;
         let path = packs.path_of(&name);

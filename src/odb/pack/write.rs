@@ -102,6 +102,11 @@ impl PackWriter {
         self.entries.len()
     }
 
+    /// Whether there is no object in it yet.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Number of bytes so far.
     pub fn len(&self) -> u64 {
         self.offset

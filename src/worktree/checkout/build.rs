@@ -150,6 +150,10 @@ impl<'a> Maker<'a> {
         for xattr in &metadata.xattrs {
             write_xattr(dir, Some(name), xattr)?;
         }
+        // Making it is subject to the umask, and a new owner takes set-id bits away.
+        if let (Some(mode), false) = (metadata.mode, matches!(entry.node, Node::Symlink { .. })) {
+            dir.set_mode(name, mode)?;
+        }
         if let Some(mtime) = metadata.mtime {
             dir.set_mtime(name, mtime)?;
         }
