@@ -16,12 +16,43 @@ use super::error::usage_with_hint;
 use super::output::{count, size};
 use super::{Context, Exit};
 
+const AFTER_HELP: &str = "\
+Order of an update:
+  1             all paths that differ are compared with the commit they came from; a local change refuses \
+the whole before anything was touched
+  2             new files
+  3             replaced files, each by one rename
+  4             index files, by which clients learn what there is (checkout.index-files)
+  5             a sync
+  6             deletions
+  7             modes and times of directories
+
+Without --as-is:
+  Nothing that gives rights is made: no set-id bits, no owner but one's own, no extended attributes but \
+user.*, no devices, fifos and sockets. The report counts what was left out; with --strict it is exit code 9.
+
+Exit codes:
+  0             done
+  1             local changes stand in the way, or more than half of the files would be removed \
+(checkout.delete-guard)
+  2             the directory is not empty and is no checkout, or the revision or the path is wrong
+  3             a content is damaged or missing
+  6             something cannot be read or written, or not be linked (--require-link)
+  7             gc holds the lock, or another checkout builds in the same place
+  9             something that gives rights was left out (--strict)";
+
 /// Bring a directory to a state
 ///
 /// A directory that does not exist is built beside its place and gets its name when it is whole. One
 /// that was checked out before is updated in place, touching only what changed: new files first, then
 /// replaced ones, index files (InRelease, repomd.xml, ...) last of these, deletions at the very end.
+/// Files that no commit knows are kept, unless --delete. An update that was cut off goes on when it is
+/// run again.
+///
+/// Files are hard links into the pool of the repository: do not edit them in place, replace them, or
+/// check out with --reflink or --copy. Where links cannot be had, files share blocks or are copied.
 #[derive(clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
 pub struct Args {
     /// The state
     rev: OsString,

@@ -16,11 +16,55 @@ use super::{Context, Exit};
 /// How long a command waits for a running gc.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+const AFTER_HELP: &str = "\
+Policies, for --policy, --with and --without:
+  mirror        permissions, nsec-time, symlinks; the default
+  unix          and 32bit-uids, fifos, sockets, device-nodes
+  full          and xattrs, acl, selinux, fcaps, hard-links
+  special       fifos, sockets, device-nodes
+  privileged    32bit-uids, device-nodes, acl, selinux, fcaps
+  none          names and contents only
+
+Features:
+  permissions   permission, set-id and sticky bits
+  sec-time      modification times in whole seconds
+  nsec-time     modification times in nanoseconds
+  32bit-uids    numeric users and groups
+  symlinks      symbolic links
+  fifos         named pipes
+  sockets       names of sockets
+  device-nodes  character and block devices
+  xattrs        extended attributes user.* and trusted.*
+  acl           POSIX access control lists
+  selinux       SELinux labels
+  fcaps         file capabilities
+  hard-links    which names are names of one inode
+
+Patterns:
+  A pattern without a slash matches names at any depth, one with a slash whole paths from the top; one \
+that ends in a slash matches directories only. * and ? stay within a name, ** does not.
+
+Exit codes:
+  0             done, or nothing changed
+  1             more than half of the files would be removed (commit.delete-guard)
+  2             something cannot be stored, such as a path that is too deep
+  3             what is stored, or a manifest or a content it promises, is damaged or missing
+  6             something cannot be read or written
+  7             another commit to the branch was faster, or gc holds the lock
+  9             some files kept changing, and their last committed state stands";
+
 /// Record the state of a directory as a commit
 ///
-/// Only files that changed since the last commit are read. Prints the id of the commit. When nothing
-/// changed there is no commit, unless --allow-empty.
+/// Only files that changed since the last commit are read: a file is taken for unchanged if its inode,
+/// size and times are those it had when it was hashed. Prints the id of the commit. When nothing changed
+/// there is no commit, unless --allow-empty.
+///
+/// What cannot be read fails the commit: it never records as deleted what it could not see. A file that
+/// changes while it is read is read again; if it keeps changing, its last committed state stands and the
+/// command ends with exit code 9. Other file systems below the directory are not entered, unless
+/// --cross-mounts, and neither is the repository.
 #[derive(clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
 pub struct Args {
     /// The directory; the repository's work tree if not given
     tree: Option<PathBuf>,

@@ -40,7 +40,10 @@ fn write_man_pages(dir: &std::path::Path) -> Result<()> {
     let page = |command: clap::Command, name: &str| -> Result<()> {
         let mut text = Vec::new();
         let title = name.to_uppercase();
+        let more = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let command = command.after_help(None::<&str>).after_long_help(None::<&str>);
         clap_mangen::Man::new(command).title(title).date("").source("chasm").manual("chasm").render(&mut text)?;
+        write!(text, "{}", sections(&more))?;
         write(&dir.join(format!("{name}.1")), &text)
     };
     page(command.clone(), "chasm")?;
@@ -49,6 +52,25 @@ fn write_man_pages(dir: &std::path::Path) -> Result<()> {
         page(verb.clone().display_name(name.clone()), &name)?;
     }
     Ok(())
+}
+
+/// What stands below the options of a verb's help, as sections: a line that ends
+/// in a colon heads one; an indented line with a gap of two blanks is a word and
+/// what it means; a page ends with where to read on.
+fn sections(help: &str) -> String {
+    let mut text = String::new();
+    let escape = |line: &str| line.replace('\\', "\\e").replace('-', "\\-");
+    for line in help.lines().filter(|line| !line.is_empty()) {
+        let plain = escape(line.trim());
+        text += &match (line.strip_suffix(':'), plain.split_once("  ")) {
+            (Some(_), _) if !line.starts_with(' ') => {
+                format!(".SH \"{}\"\n", plain.trim_end_matches(':').to_uppercase())
+            }
+            (_, Some((word, meaning))) => format!(".TP\n{word}\n{}\n", meaning.trim_start()),
+            _ => format!("{plain}\n"),
+        };
+    }
+    text + ".SH \"SEE ALSO\"\nchasm(1), chasm\\-revisions(7), chasm(7)\n"
 }
 
 fn write(path: &std::path::Path, text: &[u8]) -> Result<()> {

@@ -3,8 +3,24 @@ use anyhow::Result;
 use super::error::usage;
 use super::{Context, Exit};
 
+const AFTER_HELP: &str = "\
+Keys:
+  commit.policy          what metadata commits keep: mirror, unix, full, or features joined by commas (mirror)
+  commit.author          who commits (the user and the name of the host)
+  commit.link            true: the pool links files of the tree instead of copying them (false)
+  commit.exclude         array of patterns of what is left out ([])
+  commit.delete-guard    most files, in percent, that a commit may remove (50)
+  checkout.index-files   array of globs: files that are replaced last (InRelease, repomd.xml, ...)
+  checkout.delete-guard  most files, in percent, that a checkout may remove (50)
+  pool.threshold         files of at least so many bytes lie in the pool as they are (32768)
+  gc.grace               how long what nothing needs waits in the trash (24h)
+  gc.retention           how long the journal keeps what refs named before from gc (30d)";
+
 /// Read and change the configuration
+///
+/// The configuration is the file 'config' of the repository, in TOML; see chasm-repository(5).
 #[derive(clap::Args)]
+#[command(after_long_help = AFTER_HELP)]
 pub struct Args {
     #[command(subcommand)]
     action: Action,

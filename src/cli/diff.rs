@@ -20,7 +20,11 @@ use super::{Context, Exit};
 /// Show what differs between two states
 ///
 /// A and B are revisions or directories. With one, it is compared with its parent (a revision) or
-/// with HEAD (a directory); with none, HEAD with its parent.
+/// with HEAD (a directory); with none, HEAD with its parent. A name that is both is a revision; ./NAME
+/// is a directory for sure.
+///
+/// One line a path: A added, D removed, M content changed, T of another kind, m only metadata changed,
+/// R moved (an equal file was removed elsewhere).
 #[derive(clap::Args)]
 pub struct Args {
     /// The old state: a revision or a directory

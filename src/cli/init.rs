@@ -9,7 +9,8 @@ use super::{Context, Exit};
 
 /// Make a new repository
 ///
-/// Without --bare, the repository lies in DIR/.chasm and DIR is its work tree.
+/// Without --bare, the repository lies in DIR/.chasm and DIR is its work tree. Checkouts are hard links
+/// only on the file system that the repository lies on.
 #[derive(clap::Args)]
 pub struct Args {
     /// The directory; the one named by -R, else the present one, if not given

@@ -10,6 +10,8 @@ use super::output::{grouped, size, style, time_json};
 use super::{Context, Exit};
 
 /// Show the commits that led to a state, newest first
+///
+/// TIME is a day, a point in time or a span such as '2 weeks ago', in UTC; see chasm-revisions(7).
 #[derive(clap::Args)]
 pub struct Args {
     /// The state; HEAD if not given

@@ -62,18 +62,40 @@ impl From<Exit> for ExitCode {
     }
 }
 
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    done
+  1    the answer is no: there are differences, or something is refused that an option allows
+  2    the command line, the configuration or a revision is wrong
+  3    something stored is damaged or missing
+  6    the system failed: no space, no permission, an I/O error
+  7    somebody else is at work, or was faster
+  8    a newer chasm has written it
+  9    done in part, with a list of what was not
+  130  interrupted
+
+Environment:
+  CHASM_REPO  the repository, where -R does not name one
+  NO_COLOR    no colours";
+
 /// Version control for mirrors of software archives.
 ///
 /// chasm keeps each published state of a directory tree as a commit. Checkouts are
 /// hard links into one pool of files; commits and checkouts cost what changed.
 #[derive(Parser)]
 #[command(name = "chasm", version, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 damage, 6 resources, 7 busy, \
-    8 too new, 9 done in part, 130 interrupted. See chasm(1).")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 damage, 6 resources, 7 busy, 8 too new, \
+    9 done in part, 130 interrupted. See chasm(7).",
+    after_long_help = AFTER_HELP
+)]
 struct Cli {
     /// The repository, bare or a work tree that contains one; found upwards from here if not given
-    #[arg(short = 'R', long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
     repo: Option<PathBuf>,
+    /// The same; before the verb only, for verbs have an -R of their own
+    #[arg(short = 'R', value_name = "DIR")]
+    at: Option<PathBuf>,
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
@@ -159,7 +181,7 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let context = Context::new(cli.repo, cli.directory, cli.json, cli.quiet, umask);
+    let context = Context::new(cli.at.or(cli.repo), cli.directory, cli.json, cli.quiet, umask);
     let context = match context {
         Ok(context) => context,
         Err(e) => return error::report(&e).into(),

@@ -9,6 +9,8 @@ use super::output::{time, time_json};
 use super::{Context, Exit};
 
 /// Show what refs were
+///
+/// Without NAME, all transactions of refs; with it, what this ref named, NAME@{0} first.
 #[derive(clap::Args)]
 pub struct ReflogArgs {
     /// Only this ref
@@ -20,7 +22,9 @@ pub struct ReflogArgs {
 
 /// Take back the last move of refs
 ///
-/// Objects stay until gc finds that nothing has referred to them for long.
+/// All refs that moved together go back together, and the branch that was the present one is it again.
+/// Directories are not touched. Undoing again goes one further back. Objects stay until gc finds that
+/// nothing has referred to them for long.
 #[derive(clap::Args)]
 pub struct UndoArgs {}
 

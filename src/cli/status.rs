@@ -9,6 +9,9 @@ use super::selection::{Selection, tree_of};
 use super::{Context, Exit};
 
 /// Show what a commit would record
+///
+/// One line a path: A added, D removed, M content changed, T of another kind, m only metadata changed.
+/// Nothing is stored.
 #[derive(clap::Args)]
 pub struct Args {
     /// The directory; the repository's work tree if not given

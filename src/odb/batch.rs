@@ -29,6 +29,8 @@ use crate::path::TreePath;
 
 /// A pack is closed and the next begun at about this length.
 const PACK_LEN: u64 = 1 << 30;
+/// How often a staging directory may be swept away by others before it is ours.
+const STAGING_ATTEMPTS: u32 = 16;
 
 /// What a batch has stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -421,13 +423,26 @@ impl TreeSource for Batch<'_> {
 
 impl Staging {
     pub fn create(incoming: Dir) -> Result<Staging> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{:x}", std::process::id(), now.as_nanos()).into_bytes();
-        incoming.make_dir(&name, 0o700)?;
-        let dir = incoming.open_dir(&name)?;
-        let lock = Lock::take(&dir, b"lock", LockMode::Exclusive, Duration::from_secs(1))?;
-        let lock = lock.ok_or(Error::Busy("another command that cleans up"))?;
-        Ok(Staging { dir, incoming, name, _lock: lock })
+        for attempt in 0..STAGING_ATTEMPTS {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let name = format!("{}-{:x}-{attempt}", std::process::id(), now.as_nanos()).into_bytes();
+            incoming.make_dir(&name, 0o700)?;
+            let dir = match incoming.open_dir(&name) {
+                Err(e) if e.is_not_found() => continue,
+                dir => dir?,
+            };
+            // A sweep may find the lock between its creation and its locking, and
+            // take all of it away.
+            let lock = match Lock::take(&dir, b"lock", LockMode::Exclusive, Duration::from_secs(1)) {
+                Err(e) if e.is_not_found() => continue,
+                lock => lock?,
+            };
+            let Some(lock) = lock else { continue };
+            if dir.find(b"lock")?.is_some() {
+                return Ok(Staging { dir, incoming, name, _lock: lock });
+            }
+        }
+        Err(Error::Busy("another command that cleans up"))
     }
 
     pub fn remove(self) {
