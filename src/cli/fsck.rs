@@ -42,15 +42,16 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
         } else {
             format!(", {} checked", count(report.checked, "copy").replace("copys", "copies"))
         };
-        let found = if bad == 0 { "no damage".to_owned() } else { count(bad, "problem") };
-        context.say(format_args!("{} needed{checked}: {found}", count(report.reached, "object")));
+        context.say(format_args!("{} needed{checked}", count(report.reached, "object")));
     }
-    Ok(match report.worst() {
-        None | Some(Severity::Note) => Exit::Done,
-        Some(Severity::Unreadable) => Exit::Resources,
-        Some(Severity::TooNew) => Exit::TooNew,
-        Some(Severity::Damage) => Exit::Damage,
-    })
+    let (exit, verdict) = match report.worst() {
+        None | Some(Severity::Note) => return Ok(Exit::Done),
+        Some(Severity::Unreadable) => (Exit::Resources, "not all of the repository can be read"),
+        Some(Severity::TooNew) => (Exit::TooNew, "a newer chasm has written in the repository"),
+        Some(Severity::Damage) => (Exit::Damage, "the repository is damaged"),
+    };
+    context.progress.line(&format!("chasm: {verdict}: {}", count(bad, "problem")));
+    Ok(exit)
 }
 
 fn word(severity: Severity) -> &'static str {

@@ -184,6 +184,7 @@ impl Repository {
             None => problems.extend(found),
         }
         problems.extend(self.leftovers()?);
+        excuse_missing(&mut problems);
         self.name_paths(&mut problems, &roots, monitor)?;
         problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
         Ok(FsckReport { problems, reached, checked })
@@ -287,6 +288,16 @@ impl Repository {
             }
         }
         Ok(())
+    }
+}
+
+/// What is missing may lie where only a newer chasm can look.
+fn excuse_missing(problems: &mut [Problem]) {
+    let is_closed = |problem: &Problem| problem.severity == Severity::TooNew && problem.object.is_none();
+    if problems.iter().any(is_closed) {
+        for problem in problems.iter_mut().filter(|problem| problem.what == check::MISSING) {
+            problem.severity = Severity::TooNew;
+        }
     }
 }
 
