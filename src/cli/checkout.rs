@@ -130,7 +130,12 @@ fn update_in_place(
         Some(known) if !options.force && whole => {
             repository.record_checkout(target, Checkout { commit: known.commit, towards: Some(id) })?;
             let also = known.towards.map(|id| repository.commit(id)).transpose()?.map(|commit| commit.tree);
-            let old = Known { source: odb as &dyn TreeSource, tree: repository.commit(known.commit)?.tree, also };
+            let old = Known {
+                source: odb as &dyn TreeSource,
+                tree: repository.commit(known.commit)?.tree,
+                also,
+                tracked: None,
+            };
             let updated = update(odb, old, commit, target, options, monitor);
             if let Err(worktree::Error::LocalChange { .. } | worktree::Error::TooManyRemoved { .. }) = &updated {
                 repository.record_checkout(target, known)?;
@@ -155,7 +160,9 @@ fn update_in_place(
     let checksums = chasm::odb::checksums::Checksums::open(&repository.path().join("cache"), &target.canonicalize()?);
     let there = snapshot(&batch, &root, Some(commit.tree), &selection, &checksums, monitor)?;
     checksums.finish();
-    let state = Known { source: &batch, tree: there.tree, also: None };
+    // Without a checkout before it, all that the commit does not have is foreign.
+    let tracked = old.map(|known| repository.commit(known.commit)).transpose()?.map_or(commit.tree, |old| old.tree);
+    let state = Known { source: &batch, tree: there.tree, also: None, tracked: Some(tracked) };
     if let (false, Some(known)) = (options.force, old) {
         refuse_local_changes(odb, repository.commit(known.commit)?.tree, &state, commit.tree, options)?;
     }
