@@ -216,7 +216,9 @@ impl Pack {
             hasher.update(&buffer[..step]);
             left -= step as u64;
         }
-        if hasher.finish() != id {
+        let mut trailer = [0; TRAILER_LEN];
+        file.read_exact_at(&mut trailer, end).map_err(fail)?;
+        if hasher.finish() != id || trailer != *id.as_bytes() {
             return Err(DamagedFile::Checksum.into());
         }
         let mut header = [0; PACK_HEADER_LEN];
