@@ -74,7 +74,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
     let mut paths = args.paths.iter().map(|p| TreePath::parse(p.as_encoded_bytes())).collect::<Result<Vec<_>, _>>()?;
     paths.extend(revision.path.clone().filter(|path| !path.is_root()));
     // Nothing that is being read may be deleted meanwhile; others may write.
-    let _lock = match repository.odb().lock_for_writing(PATIENCE) {
+    let lock = match repository.odb().lock_for_writing(PATIENCE) {
         Ok(lock) => Some(lock),
         // From a read-only repository, too, trees can be checked out.
         Err(chasm::odb::Error::Disk(e)) if is_read_only(&e) => None,
@@ -106,7 +106,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
     } else {
         update_in_place(context, &repository, found.commit, &commit, &target, known, &options)?
     };
-    if options.paths.is_empty() {
+    if options.paths.is_empty() && lock.is_some() {
         repository.record_checkout(&target, Checkout { commit: found.commit, towards: None })?;
     }
     tell(context, &target, found.commit, &report)?;
