@@ -280,7 +280,7 @@ fn make_deep(root: &Path, levels: usize, name: &str) {
 }
 
 /// Reads what [`make_deep`] has made.
-fn read_deep(root: &Path, levels: usize, name: &str) -> Vec<u8> {
+pub fn read_deep(root: &Path, levels: usize, name: &str) -> Vec<u8> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut dir = rustix::fs::open(root, flags, Mode::empty()).unwrap();
     for _ in 0..levels {
