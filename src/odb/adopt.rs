@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::io::Errno;
+
 use super::Result;
 use super::pool::{Key, Pool};
 use crate::disk::{Dir, Stat, Time};
@@ -134,7 +136,7 @@ fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool
     match shard.link_from(dir, &candidate.name, &name) {
         Ok(()) => {}
         Err(e) if e.is_exists() => return Ok(true),
-        Err(e) if e.is_vanished() => return Ok(false),
+        Err(e) if e.is_vanished() || e.is(Errno::MLINK) => return Ok(false),
         Err(e) => return Err(e.into()),
     }
     let stat = shard.stat(&name)?;
