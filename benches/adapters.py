@@ -1,25 +1,25 @@
-"""chasm's commands for the bench tool: name this file by BENCH_ADAPTERS.
+"""chasm's entries for the bench against its peers; BENCH_ADAPTERS names this file.
 
-It is run at the end of the tool's own table of commands, so ADAPTERS and CHASM
-are there. The entries differ in how files come into the repository:
-
-    chasm        copies (or reflinks) large files into the pool
-    chasm-link   lets the pool link the files of the tree, as a mirror does
+Run at the end of the bench's own table, whose names (ADAPTERS, CHASM) it uses.
 """
 
-COMMANDS = {
-    **ADAPTERS["chasm"],  # noqa: F821 -- the tool defines it
-    "init": f'{CHASM} -q init --bare "$REPO"',  # noqa: F821
-    "commit": f'{CHASM} -q -R "$REPO" commit "$TREE" -m "$LABEL" --tag "$LABEL" >/dev/null',  # noqa: F821
-    "update": f'{CHASM} -q -R "$REPO" checkout "$LABEL" "$DEST" --copy',  # noqa: F821
-}
-# What is not built yet is left out of the run.
-for key in ("serve", "clone", "pull"):
-    COMMANDS.pop(key, None)
+_chasm = f'{CHASM} -q -R "$REPO"'  # noqa: F821
 
-ADAPTERS["chasm"] = COMMANDS  # noqa: F821
+ADAPTERS["chasm"] = {  # noqa: F821
+    "version": f"{CHASM} --version",  # noqa: F821
+    "init": f'{CHASM} -q init --bare "$REPO"',  # noqa: F821
+    "commit": f'{_chasm} commit "$TREE" -b main -m "$LABEL" --tag "$LABEL" >/dev/null',
+    "checkout": f'{_chasm} checkout "$LABEL" "$DEST" --copy',
+    "checkout_link": f'{_chasm} checkout "$LABEL" "$DEST" --require-link',
+    "update": f'{_chasm} checkout "$LABEL" "$DEST"',
+    "diff": f'{_chasm} diff "$A" "$B"',
+    "check": f"{_chasm} fsck",
+    "drop": f'for l in $DROP; do {_chasm} tag --delete "$l"; done',
+    "gc": f"{_chasm} gc --grace 0",
+}
+
+# The pool takes over the files of the tree, as a mirror would have it.
 ADAPTERS["chasm-link"] = {  # noqa: F821
-    **COMMANDS,
-    "commit": COMMANDS["commit"].replace("commit ", "commit --link ", 1),
-    "update": COMMANDS["update"].replace(" --copy", ""),
+    **ADAPTERS["chasm"],  # noqa: F821
+    "commit": f'{_chasm} commit "$TREE" -b main -m "$LABEL" --tag "$LABEL" --link >/dev/null',
 }

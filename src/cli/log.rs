@@ -106,11 +106,9 @@ fn print(context: &Context, repository: &Repository, args: &Args, logged: &Logge
     let short = style(format!("{id:.12}"), console::Style::new().yellow());
     if args.oneline {
         let stat = stat.map(|stat| format!("  ({stat})")).unwrap_or_default();
-        return out.line(format_args!(
-            "{short} {} {}{stat}",
-            time_json(commit.time),
-            chasm::path::Escaped(commit.subject().as_bytes())
-        ));
+        let subject = chasm::path::Escaped(commit.subject().as_bytes());
+        let line = format!("{short} {} {subject}{stat}", time_json(commit.time));
+        return out.line(line.trim_end());
     }
     super::inspect::print_commit(context, *id, commit)?;
     if let Some(stat) = stat {

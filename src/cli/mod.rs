@@ -11,7 +11,10 @@ mod complete;
 mod config;
 mod context;
 mod diff;
+mod du;
 mod error;
+mod fsck;
+mod gc;
 mod init;
 mod inspect;
 mod log;
@@ -88,8 +91,11 @@ Environment:
 )]
 struct Cli {
     /// The repository, bare or a work tree that contains one; found upwards from here if not given
-    #[arg(short = 'R', long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "CHASM_REPO", hide_env = true)]
     repo: Option<PathBuf>,
+    /// The same; before the verb only, for verbs have an -R of their own
+    #[arg(short = 'R', value_name = "DIR")]
+    at: Option<PathBuf>,
     /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<PathBuf>,
@@ -119,6 +125,9 @@ enum Verb {
     Tag(branch::TagArgs),
     Undo(reflog::UndoArgs),
     Reflog(reflog::ReflogArgs),
+    Fsck(fsck::Args),
+    Gc(gc::Args),
+    Du(du::Args),
     Config(config::Args),
     #[command(hide = true)]
     Complete(complete::Args),
@@ -141,6 +150,9 @@ impl Verb {
             Verb::Tag(args) => branch::tag(context, args),
             Verb::Undo(args) => reflog::undo(context, args),
             Verb::Reflog(args) => reflog::reflog(context, args),
+            Verb::Fsck(args) => fsck::run(context, args),
+            Verb::Gc(args) => gc::run(context, args),
+            Verb::Du(args) => du::run(context, args),
             Verb::Config(args) => config::run(context, args),
             Verb::Complete(args) => complete::run(args),
         }
@@ -169,7 +181,7 @@ pub fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let context = Context::new(cli.repo, cli.directory, cli.json, cli.quiet, umask);
+    let context = Context::new(cli.at.or(cli.repo), cli.directory, cli.json, cli.quiet, umask);
     let context = match context {
         Ok(context) => context,
         Err(e) => return error::report(&e).into(),

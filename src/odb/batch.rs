@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::adopt::{Adoptions, Candidate};
-use super::pack::{Class, MAX_DELTA_DEPTH, PackWriter};
+use super::pack::{Class, FinishedPack, MAX_DELTA_DEPTH, PackWriter};
 use super::pool::Key;
 use super::{Error, Odb, Result, TreeSource, WriteLock};
 use crate::compress::DEFAULT_LEVEL;
@@ -29,6 +29,8 @@ use crate::path::TreePath;
 
 /// A pack is closed and the next begun at about this length.
 const PACK_LEN: u64 = 1 << 30;
+/// How often a staging directory may be swept away by others before it is ours.
+const STAGING_ATTEMPTS: u32 = 16;
 
 /// What a batch has stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,8 +64,9 @@ pub struct Batch<'a> {
     bytes_stored: AtomicU64,
 }
 
-struct Staging {
-    dir: Dir,
+/// A directory in which objects wait for their names; alive while it is locked.
+pub(super) struct Staging {
+    pub dir: Dir,
     incoming: Dir,
     name: Vec<u8>,
     _lock: Lock,
@@ -362,17 +365,7 @@ impl<'a> Batch<'a> {
             }
             self.odb.pool.dir().sync()?;
         }
-        let packs_dir = &self.odb.packs_dir;
-        for pack in &packs {
-            // The pack before its index: what has no index is not looked at.
-            for (staged, ending) in [(&pack.staged_pack, "pack"), (&pack.staged_index, "idx")] {
-                let name = format!("{}.{ending}", pack.id);
-                packs_dir.rename_from(&staging.dir, staged, name.as_bytes())?;
-            }
-        }
-        if !packs.is_empty() {
-            packs_dir.sync()?;
-        }
+        publish_packs(&self.odb.packs_dir, &staging, &packs)?;
         staging.remove();
         self.odb.reload()?;
         Ok(self.stats())
@@ -396,6 +389,21 @@ impl<'a> Batch<'a> {
     }
 }
 
+/// Gives finished packs their names, durably.
+pub(super) fn publish_packs(packs_dir: &Dir, staging: &Staging, packs: &[FinishedPack]) -> Result<()> {
+    for pack in packs {
+        // The pack before its index: what has no index is not looked at.
+        for (staged, ending) in [(&pack.staged_pack, "pack"), (&pack.staged_index, "idx")] {
+            let name = format!("{}.{ending}", pack.id);
+            packs_dir.rename_from(&staging.dir, staged, name.as_bytes())?;
+        }
+    }
+    if !packs.is_empty() {
+        packs_dir.sync()?;
+    }
+    Ok(())
+}
+
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         if let Some(staging) = self.staging.take() {
@@ -414,24 +422,37 @@ impl TreeSource for Batch<'_> {
 }
 
 impl Staging {
-    fn create(incoming: Dir) -> Result<Staging> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{:x}", std::process::id(), now.as_nanos()).into_bytes();
-        incoming.make_dir(&name, 0o700)?;
-        let dir = incoming.open_dir(&name)?;
-        let lock = Lock::take(&dir, b"lock", LockMode::Exclusive, Duration::from_secs(1))?;
-        let lock = lock.ok_or(Error::Busy("another command that cleans up"))?;
-        Ok(Staging { dir, incoming, name, _lock: lock })
+    pub fn create(incoming: Dir) -> Result<Staging> {
+        for attempt in 0..STAGING_ATTEMPTS {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let name = format!("{}-{:x}-{attempt}", std::process::id(), now.as_nanos()).into_bytes();
+            incoming.make_dir(&name, 0o700)?;
+            let dir = match incoming.open_dir(&name) {
+                Err(e) if e.is_not_found() => continue,
+                dir => dir?,
+            };
+            // A sweep may find the lock between its creation and its locking, and
+            // take all of it away.
+            let lock = match Lock::take(&dir, b"lock", LockMode::Exclusive, Duration::from_secs(1)) {
+                Err(e) if e.is_not_found() => continue,
+                lock => lock?,
+            };
+            let Some(lock) = lock else { continue };
+            if dir.find(b"lock")?.is_some() {
+                return Ok(Staging { dir, incoming, name, _lock: lock });
+            }
+        }
+        Err(Error::Busy("another command that cleans up"))
     }
 
-    fn remove(self) {
+    pub fn remove(self) {
         // What cannot be removed now is swept by the next batch.
         let _ = self.incoming.remove_all(&self.name);
     }
 }
 
 /// Removes what dead processes have left in `incoming`.
-fn sweep(incoming: &Dir) -> Result<()> {
+pub(super) fn sweep(incoming: &Dir) -> Result<()> {
     for (name, _) in incoming.names()? {
         let Ok(dir) = incoming.open_dir(&name) else { continue };
         // Not locked yet, perhaps: its owner is between two system calls.
@@ -450,7 +471,7 @@ fn sweep(incoming: &Dir) -> Result<()> {
     Ok(())
 }
 
-fn hash_file(mut file: &File, most: u64, hasher: &mut Hasher) -> std::io::Result<u64> {
+pub(super) fn hash_file(mut file: &File, most: u64, hasher: &mut Hasher) -> std::io::Result<u64> {
     thread_local! {
         static BUFFER: std::cell::RefCell<Vec<u8>> = std::cell::RefCell::new(vec![0; 256 << 10]);
     }

@@ -17,10 +17,12 @@
 mod adopt;
 mod batch;
 pub mod checksums;
-
+pub mod fsck;
+pub mod gc;
 pub mod pack;
 mod place;
 mod pool;
+pub mod reach;
 pub mod tree;
 
 use std::collections::HashMap;
@@ -235,16 +237,21 @@ impl Odb {
         self.pool_threshold
     }
 
-    /// Takes the right to write, together with other writers.
+    /// Takes the right to write, together with other writers. What a gc has
+    /// taken away before is no longer believed to be there.
     pub fn lock_for_writing(&self, patience: Duration) -> Result<WriteLock> {
         let lock = Lock::take(&self.root, b"lock", LockMode::Shared, patience)?;
-        lock.map(WriteLock).ok_or(Error::Busy("a running gc"))
+        let lock = lock.map(WriteLock).ok_or(Error::Busy("a running gc"))?;
+        self.reload()?;
+        Ok(lock)
     }
 
-    /// Takes the right to delete, alone.
+    /// Takes the right to delete, alone, and looks at what is there by then.
     pub fn lock_for_deletion(&self, patience: Duration) -> Result<DeleteLock> {
         let lock = Lock::take(&self.root, b"lock", LockMode::Exclusive, patience)?;
-        lock.map(DeleteLock).ok_or(Error::Busy("a command that writes"))
+        let lock = lock.map(DeleteLock).ok_or(Error::Busy("a command that writes"))?;
+        self.reload()?;
+        Ok(lock)
     }
 
     /// Begins a transaction through which objects enter. `tree` is the directory
@@ -267,7 +274,32 @@ impl Odb {
                 Err(ReadError::Disk(e)) => return Err(e.into()),
             }
         }
-        Ok(kind == Kind::Blob && self.pool.has(id)?)
+        Ok(kind == Kind::Blob && self.pool.plain_stat(id)?.is_some())
+    }
+
+    /// What an object takes up: the first record of it, and its plain file in the
+    /// pool. Twins belong to checkouts and are not counted. `None` if there is no such object.
+    pub fn stored(&self, kind: Kind, id: &ObjectId) -> Result<Option<Stored>> {
+        let mut stored = Stored::default();
+        let mut is_there = false;
+        for pack in self.packs().iter() {
+            match pack.find(kind, id) {
+                Ok(Some(record)) => {
+                    stored.packed = record.stored;
+                    is_there = true;
+                    break;
+                }
+                Ok(None) | Err(ReadError::Damaged(_)) => {}
+                Err(ReadError::Disk(e)) => return Err(e.into()),
+            }
+        }
+        if kind == Kind::Blob
+            && let Some(stat) = self.pool.plain_stat(id)?
+        {
+            stored.pooled = stat.allocated;
+            is_there = true;
+        }
+        Ok(is_there.then_some(stored))
     }
 
     /// The bytes of a tree, a commit, or a small blob, checked against its id;
@@ -435,19 +467,6 @@ impl Odb {
         Ok(found)
     }
 
-    /// Length of a blob, by the word of its pack or of the file system; `None` if
-    /// the database does not have it.
-    pub fn blob_len(&self, id: BlobId) -> Result<Option<u64>> {
-        for pack in self.packs().iter() {
-            match pack.find(Kind::Blob, &id.0) {
-                Ok(Some(record)) => return Ok(Some(record.size)),
-                Ok(None) | Err(ReadError::Damaged(_)) => {}
-                Err(ReadError::Disk(e)) => return Err(e.into()),
-            }
-        }
-        Ok(self.pool.find(&id.0)?.map(|(_, stat, _)| stat.size))
-    }
-
     /// Opens a blob for reading from its beginning; `size` comes from its entry.
     /// The reader gives an error at the end if the bytes have another id or
     /// another length.
@@ -490,6 +509,22 @@ fn wrong_size(id: BlobId, declared: u64, found: u64) -> Error {
         id: id.0,
         place: "its entry".into(),
         why: format!("the tree declares {declared} bytes, the blob has {found}"),
+    }
+}
+
+/// Bytes that an object takes up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// In a pack.
+    pub packed: u64,
+    /// In the pool, on disk.
+    pub pooled: u64,
+}
+
+impl Stored {
+    /// In all.
+    pub fn bytes(self) -> u64 {
+        self.packed + self.pooled
     }
 }
 

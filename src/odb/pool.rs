@@ -125,11 +125,15 @@ impl Pool {
         }
     }
 
+    /// What the file system says of the plain file of a blob.
+    pub(super) fn plain_stat(&self, id: &ObjectId) -> Result<Option<Stat>> {
+        let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(None) };
+        Ok(shard.find(&Key::plain(BlobId(*id)).name())?.filter(|stat| stat.kind == FileKind::File))
+    }
+
     /// Whether the plain file of a blob is there.
     pub(super) fn has(&self, id: &ObjectId) -> Result<bool> {
-        let Some(shard) = self.shard(id.as_bytes()[0])? else { return Ok(false) };
-        let stat = shard.find(&Key::plain(BlobId(*id)).name())?;
-        Ok(stat.is_some_and(|stat| stat.kind == FileKind::File))
+        Ok(self.plain_stat(id)?.is_some())
     }
 
     /// Ids of plain files that begin with these hexadecimal digits.

@@ -23,6 +23,7 @@ use crate::id::{CommitId, hash_bytes};
 
 const MAGIC: &str = "chasm checkout 1";
 const MAX_RECORD_LEN: u64 = 64 << 10;
+const RECORD_NAME_LEN: usize = 32;
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,27 @@ impl Repository {
     pub fn record_checkout(&self, target: &Path, checkout: Checkout) -> Result<()> {
         let (name, path) = record_name(target)?;
         let inode = Dir::open(&path)?.stat_self()?.ino;
-        let record = CheckoutRecord { path, inode, checkout };
+        let record = CheckoutRecord { path, inode, checkout }.encode();
         let dir = self.dir.ensure_dir(b"checkouts", DIR_MODE)?;
-        Ok(dir.replace_durably(&name, &record.encode())?)
+        if dir.read(&name, MAX_RECORD_LEN).is_ok_and(|present| present.as_ref() == Some(&record)) {
+            return Ok(());
+        }
+        Ok(dir.replace_durably(&name, &record)?)
+    }
+
+    /// All records; `None` for one that is damaged.
+    pub fn checkouts(&self) -> Result<Vec<Option<CheckoutRecord>>> {
+        let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (name, _) in dir.names()? {
+            // What a crash has left beside them has a longer name.
+            if name.len() == RECORD_NAME_LEN
+                && let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)?
+            {
+                found.push(CheckoutRecord::decode(&bytes));
+            }
+        }
+        Ok(found)
     }
 
     /// The commits that existing checkouts hold; gc keeps them.
@@ -69,12 +88,13 @@ impl Repository {
         Ok(commits)
     }
 
-    /// Forgets checkouts whose directories are gone.
+    /// Forgets checkouts whose directories are gone. A damaged record stays, for
+    /// fsck to name.
     pub fn forget_gone_checkouts(&self) -> Result<()> {
         let Ok(dir) = self.dir.open_dir(b"checkouts") else { return Ok(()) };
         for (name, _) in dir.names()? {
             let Some(bytes) = dir.read(&name, MAX_RECORD_LEN)? else { continue };
-            if CheckoutRecord::decode(&bytes).is_none_or(|record| !record.path.is_dir()) {
+            if CheckoutRecord::decode(&bytes).is_some_and(|record| !record.path.is_dir()) {
                 dir.remove_file(&name)?;
             }
         }
@@ -86,7 +106,7 @@ fn record_name(target: &Path) -> Result<(Vec<u8>, PathBuf)> {
     let path = std::path::absolute(target).and_then(|path| path.canonicalize().or(Ok(path)));
     let path = path.map_err(|e| disk::Error::new("find", target, e))?;
     let digest = hash_bytes(path.as_os_str().as_bytes());
-    Ok((format!("{digest:.32}").into_bytes(), path))
+    Ok((format!("{digest:.RECORD_NAME_LEN$}").into_bytes(), path))
 }
 
 /// What is written down of one checkout.

@@ -16,15 +16,21 @@
 
 mod checkouts;
 mod config;
+mod fsck;
+mod gc;
 mod history;
 mod revision;
+mod usage;
 
 use std::path::{Path, PathBuf};
 
 pub use checkouts::{Checkout, CheckoutRecord};
 pub use config::{Config, parse_duration, parse_size};
+pub use fsck::{FsckOptions, FsckReport, Problem};
+pub use gc::{GcOptions, GcReport};
 pub use history::{History, Logged};
 pub use revision::{Resolved, Revision, parse_time};
+pub use usage::Alone;
 
 use crate::disk::durable::DIR_MODE;
 use crate::disk::{self, Dir};

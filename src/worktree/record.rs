@@ -14,7 +14,7 @@ use crate::object::{Commit, Metadata, Policy, Totals};
 use crate::odb::checksums::Checksums;
 use crate::odb::{Batch, BatchStats};
 use crate::refs::{Expected, RefEdit, RefName};
-use crate::repo::Repository;
+use crate::repo::{Checkout, Repository};
 
 /// What a commit says beside its tree.
 #[derive(Clone, Debug)]
@@ -89,6 +89,11 @@ pub fn commit(
     let recorded = record(repository, batch, &state, options, monitor)?;
     // After linking, which changes the stamps of files.
     checksums.finish();
+    if let Some(commit) = recorded.commit {
+        // The directory is what the commit says, so checkouts may start from here.
+        // The commit stands without this record; the next one finds it stale.
+        let _ = repository.record_checkout(tree, Checkout { commit, towards: None });
+    }
     Ok(Recorded { skipped: taken.skipped, ..recorded })
 }
 

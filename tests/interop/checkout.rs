@@ -68,3 +68,16 @@ fn bsd_mtree_checks_a_checkout_by_its_manifest() {
     let args = ["-p".as_ref(), "out".as_ref(), "-f".as_ref(), spec.as_os_str()];
     run("mtree", "mtree-netbsd", directory.path(), args);
 }
+
+#[test]
+fn a_list_that_cannot_be_made_leaves_the_file_as_it_was() {
+    let directory = scene();
+    fs::write(directory.path().join("list"), b"old").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_chasm"));
+    // This format has no place for the line break in a name.
+    command.args(["-R", "repository", "manifest", "--format", "fullfiletimelist", "-o", "list"]);
+    assert_eq!(command.current_dir(directory.path()).output().unwrap().status.code(), Some(2));
+    assert_eq!(fs::read(directory.path().join("list")).unwrap(), b"old");
+    let left = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains("chasm")).count(), 0);
+}

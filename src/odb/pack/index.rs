@@ -122,6 +122,17 @@ impl Index {
         found.map(|(_, offset)| offset).collect()
     }
 
+    /// The first 8 bytes of each id, as a number, with its offset; in order.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        (0..FAN_OUT).flat_map(move |first| {
+            let low = if first == 0 { 0 } else { self.fan_out(first - 1) };
+            (low..self.fan_out(first)).map(move |i| {
+                let (key, offset) = self.entry(i);
+                (key.iter().fold(first as u64, |value, &byte| value << 8 | u64::from(byte)), offset)
+            })
+        })
+    }
+
     /// The offsets of all records, in the order of ids.
     pub fn offsets(&self) -> impl Iterator<Item = u64> + '_ {
         (0..self.count).map(|i| self.entry(i).1)

@@ -32,7 +32,7 @@ mod write;
 pub use index::Index;
 pub use read::{Pack, ReadError, Record, Scanned};
 pub use write::PackWriter;
-pub(super) use write::Packed;
+pub(super) use write::{FinishedPack, Packed};
 
 use super::{DamagedFile, Kind};
 

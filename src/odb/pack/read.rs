@@ -158,6 +158,22 @@ impl Pack {
         Ok(begun)
     }
 
+    /// The bytes from `offset` to `end`: whole records, heads and all.
+    pub(in crate::odb) fn raw(&self, offset: u64, end: u64) -> Result<Vec<u8>, ReadError> {
+        let outside = DamagedFile::Inconsistent("has a record that ends outside");
+        if end > self.index.pack_len() || offset > end || end - offset > MAX_PACKED_LEN + MAX_HEAD_LEN as u64 {
+            return Err(outside.into());
+        }
+        let mut bytes = vec![0; usize::try_from(end - offset).map_err(|_| outside)?];
+        self.file.read_exact_at(&mut bytes, offset).map_err(|e| Error::new("read", &self.path, e))?;
+        Ok(bytes)
+    }
+
+    /// Where the last record ends.
+    pub fn records_end(&self) -> u64 {
+        self.index.pack_len() - TRAILER_LEN as u64
+    }
+
     /// Whether every byte of the pack is as it was written.
     pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<(), ReadError> {
         let mut hasher = Hasher::new();
@@ -200,7 +216,9 @@ impl Pack {
             hasher.update(&buffer[..step]);
             left -= step as u64;
         }
-        if hasher.finish() != id {
+        let mut trailer = [0; TRAILER_LEN];
+        reader.read_exact(&mut trailer).map_err(fail)?;
+        if hasher.finish() != id || trailer != *id.as_bytes() {
             return Err(DamagedFile::Checksum.into());
         }
         let mut header = [0; PACK_HEADER_LEN];

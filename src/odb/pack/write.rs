@@ -123,6 +123,13 @@ impl PackWriter {
         Ok(self.offset - start)
     }
 
+    /// Adds a record as it stands in another pack, head and all, of an object that
+    /// this pack does not hold yet.
+    pub(in crate::odb) fn add_raw(&mut self, staging: &Dir, id: ObjectId, record: &[u8]) -> Result<()> {
+        self.entries.push((id, self.offset));
+        self.write(staging, record)
+    }
+
     fn write(&mut self, staging: &Dir, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
         self.offset += bytes.len() as u64;
