@@ -63,7 +63,9 @@ fn sections(help: &str) -> String {
     for line in help.lines().filter(|line| !line.is_empty()) {
         let plain = escape(line.trim());
         text += &match (line.strip_suffix(':'), plain.split_once("  ")) {
-            (Some(_), _) if !line.starts_with(' ') => format!(".SH \"{}\"\n", plain.trim_end_matches(':').to_uppercase()),
+            (Some(_), _) if !line.starts_with(' ') => {
+                format!(".SH \"{}\"\n", plain.trim_end_matches(':').to_uppercase())
+            }
             (_, Some((word, meaning))) => format!(".TP\n{word}\n{}\n", meaning.trim_start()),
             _ => format!("{plain}\n"),
         };
