@@ -467,6 +467,19 @@ impl Odb {
         Ok(found)
     }
 
+    /// Length of a blob, by the word of its pack or of the file system; `None` if
+    /// the database does not have it.
+    pub fn blob_len(&self, id: BlobId) -> Result<Option<u64>> {
+        for pack in self.packs().iter() {
+            match pack.find(Kind::Blob, &id.0) {
+                Ok(Some(record)) => return Ok(Some(record.size)),
+                Ok(None) | Err(ReadError::Damaged(_)) => {}
+                Err(ReadError::Disk(e)) => return Err(e.into()),
+            }
+        }
+        Ok(self.pool.plain_stat(&id.0)?.map(|stat| stat.size))
+    }
+
     /// Opens a blob for reading from its beginning; `size` comes from its entry.
     /// The reader gives an error at the end if the bytes have another id or
     /// another length.

@@ -131,11 +131,6 @@ impl Pool {
         Ok(shard.find(&Key::plain(BlobId(*id)).name())?.filter(|stat| stat.kind == FileKind::File))
     }
 
-    /// Whether the plain file of a blob is there.
-    pub(super) fn has(&self, id: &ObjectId) -> Result<bool> {
-        Ok(self.plain_stat(id)?.is_some())
-    }
-
     /// Ids of plain files that begin with these hexadecimal digits.
     pub(super) fn with_prefix(&self, hex: &str) -> Result<Vec<ObjectId>> {
         let Some(first) = hex.get(..2).and_then(|two| u8::from_str_radix(two, 16).ok()) else { return Ok(Vec::new()) };

@@ -50,9 +50,8 @@ fn t21_sums_of_a_commit_that_are_not_its_trees_are_refused() {
 
 #[test]
 fn t30_more_than_64_parents_are_refused() {
-    let parents = |count: u32| -> String {
-        (0..count).map(|n| format!("parent {}\n", hash_bytes(&n.to_be_bytes()))).collect()
-    };
+    let parents =
+        |count: u32| -> String { (0..count).map(|n| format!("parent {}\n", hash_bytes(&n.to_be_bytes()))).collect() };
     refused(3, |text| text.replacen("time ", &format!("{}time ", parents(65)), 1));
 }
 

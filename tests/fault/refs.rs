@@ -115,7 +115,13 @@ fn s3_a_missing_refs_file_or_journal_is_damage() {
 fn a_config_that_cannot_be_read_is_told_with_its_line() {
     let repo = repo();
     let path = repo.path("repo/config");
-    let lines = ["[commit]\nunknown = 1\n", "[commit]\nlink = \"perhaps\"\n", "[commit\n", "a = 1\n", "[pool]\nthreshold = -1\n"];
+    let lines = [
+        "[commit]\nunknown = 1\n",
+        "[commit]\nlink = \"perhaps\"\n",
+        "[commit\n",
+        "a = 1\n",
+        "[pool]\nthreshold = -1\n",
+    ];
     for text in lines {
         fs::write(&path, text).unwrap();
         repo.chasm("log").exits(2).tells_in_one_line().names("config");

@@ -244,7 +244,9 @@ fn t10_names_of_all_bytes_come_back_exactly() {
     let repo = TestRepo::new();
     let tree = repo.path("tree");
     let mut names: Vec<Vec<u8>> = (1..=255u8).filter(|byte| !b"/.".contains(byte)).map(|byte| vec![byte]).collect();
-    names.extend([&b"-rf"[..], b"\xff\xfe", b"a\nb", b"\x1b[31mred", b"\xe2\x80\xaegpj.exe", b"...", b" "].map(<[u8]>::to_vec));
+    names.extend(
+        [&b"-rf"[..], b"\xff\xfe", b"a\nb", b"\x1b[31mred", b"\xe2\x80\xaegpj.exe", b"...", b" "].map(<[u8]>::to_vec),
+    );
     names.push(vec![0xfe; 255]);
     for name in &names {
         fs::write(tree.join(OsString::from_vec(name.clone())), name).unwrap();
@@ -256,7 +258,10 @@ fn t10_names_of_all_bytes_come_back_exactly() {
         assert_eq!(made.ok().as_ref(), Some(name), "{name:?}");
     }
     let shown = repo.chasm("ls -lR main").ok();
-    assert!(!shown.stdout.iter().any(|&byte| byte < 0x20 && byte != b'\n'), "control bytes reach the terminal\n{shown}");
+    assert!(
+        !shown.stdout.iter().any(|&byte| byte < 0x20 && byte != b'\n'),
+        "control bytes reach the terminal\n{shown}"
+    );
     assert_eq!(repo.chasm("ls -R main --json").ok().json().len(), names.len());
     repo.chasm("diff out main --exit-code").ok();
 }

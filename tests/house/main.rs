@@ -238,8 +238,23 @@ fn sources_are_ascii() {
 #[test]
 fn nothing_lies_at_the_top_that_does_not_belong_there() {
     let allowed = [
-        ".ci", ".gitattributes", ".gitignore", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md",
-        "benches", "clippy.toml", "completions", "fuzz", "man", "rustfmt.toml", "src", "tests",
+        ".ci",
+        ".gitattributes",
+        ".gitignore",
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "benches",
+        "clippy.toml",
+        "completions",
+        "fuzz",
+        "man",
+        "rustfmt.toml",
+        "src",
+        "tests",
     ];
     let top: BTreeSet<String> = tracked()
         .iter()
