@@ -95,7 +95,7 @@ complete -c chasm -n "__fish_chasm_using_subcommand status" -l cross-mounts -d '
 complete -c chasm -n "__fish_chasm_using_subcommand status" -l exit-code -d 'End with exit code 1 if anything changed'
 complete -c chasm -n "__fish_chasm_using_subcommand status" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand status" -s q -l quiet -d 'Say nothing but answers and errors'
-complete -c chasm -n "__fish_chasm_using_subcommand status" -s h -l help -d 'Print help'
+complete -c chasm -n "__fish_chasm_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chasm -n "__fish_chasm_using_subcommand checkout" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand checkout" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand checkout" -l link -d 'Share inodes with the pool; the default'
@@ -131,7 +131,7 @@ complete -c chasm -n "__fish_chasm_using_subcommand log" -l ids -d 'Ids only'
 complete -c chasm -n "__fish_chasm_using_subcommand log" -l stat -d 'Count what each commit changed'
 complete -c chasm -n "__fish_chasm_using_subcommand log" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand log" -s q -l quiet -d 'Say nothing but answers and errors'
-complete -c chasm -n "__fish_chasm_using_subcommand log" -s h -l help -d 'Print help'
+complete -c chasm -n "__fish_chasm_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chasm -n "__fish_chasm_using_subcommand show" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand show" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand show" -l json -d 'Print JSON, one object a line, for programs'
@@ -182,7 +182,7 @@ complete -c chasm -n "__fish_chasm_using_subcommand reflog" -l repo -d 'The repo
 complete -c chasm -n "__fish_chasm_using_subcommand reflog" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand reflog" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand reflog" -s q -l quiet -d 'Say nothing but answers and errors'
-complete -c chasm -n "__fish_chasm_using_subcommand reflog" -s h -l help -d 'Print help'
+complete -c chasm -n "__fish_chasm_using_subcommand reflog" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chasm -n "__fish_chasm_using_subcommand fsck" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand fsck" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand fsck" -l quick -d 'Only follow references; read no contents of files'
@@ -205,7 +205,7 @@ complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s q -l quiet -d 'Say nothing but answers and errors'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s h -l help -d 'Print help'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "get" -d 'Print the value of a key; exit code 1 if it is not set'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "set" -d 'Set a key'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "unset" -d 'Take a key away, back to the default'
