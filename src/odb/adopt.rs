@@ -135,7 +135,14 @@ fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool
     let name = key.name();
     match shard.link_from(dir, &candidate.name, &name) {
         Ok(()) => {}
-        Err(e) if e.is_exists() => return Ok(true),
+        Err(e) if e.is_exists() => {
+            if shard.stat(&name)?.size == candidate.size {
+                return Ok(true);
+            }
+            // Another length than the blob has: damaged, and here is a whole one.
+            shard.remove_file(&name)?;
+            shard.link_from(dir, &candidate.name, &name)?;
+        }
         Err(e) if e.is_vanished() || e.is(Errno::MLINK) => return Ok(false),
         Err(e) => return Err(e.into()),
     }
