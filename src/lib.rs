@@ -8,8 +8,8 @@
 //!
 //! | layer        | modules                                  | may know                          |
 //! |--------------|------------------------------------------|-----------------------------------|
-//! | 1 values     | [`id`] [`path`] [`compress`] [`monitor`] | bytes and names; no input, output |
-//! | 2 machine    | [`disk`]                                 | the file system                   |
+//! | 1 values     | [`id`] [`path`] [`compress`]             | bytes and names; no input, output |
+//! | 2 machine    | [`disk`] [`monitor`]                     | the file system; who listens      |
 //! | 3 model      | [`object`]                               | what is stored                    |
 //! | 4 storage    | [`odb`] [`refs`]                         | objects at rest, names for commits |
 //! | 5 repository | [`repo`] [`diff`]                        | one repository as a whole         |

@@ -105,7 +105,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
     let mut paths = args.paths.iter().map(|p| TreePath::parse(p.as_encoded_bytes())).collect::<Result<Vec<_>, _>>()?;
     paths.extend(revision.path.clone().filter(|path| !path.is_root()));
     // Nothing that is being read may be deleted meanwhile; others may write.
-    let _lock = match repository.odb().lock_for_writing(PATIENCE) {
+    let lock = match repository.odb().lock_for_writing(PATIENCE) {
         Ok(lock) => Some(lock),
         // From a read-only repository, too, trees can be checked out.
         Err(chasm::odb::Error::Disk(e)) if is_read_only(&e) => None,
@@ -137,7 +137,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
     } else {
         update_in_place(context, &repository, found.commit, &commit, &target, known, &options)?
     };
-    if options.paths.is_empty() {
+    if options.paths.is_empty() && lock.is_some() {
         repository.record_checkout(&target, Checkout { commit: found.commit, towards: None })?;
     }
     tell(context, &target, found.commit, &report)?;
@@ -161,7 +161,12 @@ fn update_in_place(
         Some(known) if !options.force && whole => {
             repository.record_checkout(target, Checkout { commit: known.commit, towards: Some(id) })?;
             let also = known.towards.map(|id| repository.commit(id)).transpose()?.map(|commit| commit.tree);
-            let old = Known { source: odb as &dyn TreeSource, tree: repository.commit(known.commit)?.tree, also };
+            let old = Known {
+                source: odb as &dyn TreeSource,
+                tree: repository.commit(known.commit)?.tree,
+                also,
+                tracked: None,
+            };
             let updated = update(odb, old, commit, target, options, monitor);
             if let Err(worktree::Error::LocalChange { .. } | worktree::Error::TooManyRemoved { .. }) = &updated {
                 repository.record_checkout(target, known)?;
@@ -186,7 +191,9 @@ fn update_in_place(
     let checksums = chasm::odb::checksums::Checksums::open(&repository.path().join("cache"), &target.canonicalize()?);
     let there = snapshot(&batch, &root, Some(commit.tree), &selection, &checksums, monitor)?;
     checksums.finish();
-    let state = Known { source: &batch, tree: there.tree, also: None };
+    // Without a checkout before it, all that the commit does not have is foreign.
+    let tracked = old.map(|known| repository.commit(known.commit)).transpose()?.map_or(commit.tree, |old| old.tree);
+    let state = Known { source: &batch, tree: there.tree, also: None, tracked: Some(tracked) };
     if let (false, Some(known)) = (options.force, old) {
         refuse_local_changes(odb, repository.commit(known.commit)?.tree, &state, commit.tree, options)?;
     }

@@ -170,8 +170,11 @@ pub fn main() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(e) => {
-            let _ = e.print();
-            return if e.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            return match (e.print(), e.use_stderr()) {
+                (_, true) => Exit::Usage.into(),
+                (Err(e), _) if e.kind() != std::io::ErrorKind::BrokenPipe => Exit::Resources.into(),
+                _ => Exit::Done.into(),
+            };
         }
     };
     let cli = match Cli::from_arg_matches(&matches) {

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::io::Errno;
+
 use super::Result;
 use super::pool::{Key, Pool};
 use crate::disk::{Dir, Stat, Time};
@@ -133,8 +135,15 @@ fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool
     let name = key.name();
     match shard.link_from(dir, &candidate.name, &name) {
         Ok(()) => {}
-        Err(e) if e.is_exists() => return Ok(true),
-        Err(e) if e.is_vanished() => return Ok(false),
+        Err(e) if e.is_exists() => {
+            if shard.stat(&name)?.size == candidate.size {
+                return Ok(true);
+            }
+            // Another length than the blob has: damaged, and here is a whole one.
+            shard.remove_file(&name)?;
+            shard.link_from(dir, &candidate.name, &name)?;
+        }
+        Err(e) if e.is_vanished() || e.is(Errno::MLINK) => return Ok(false),
         Err(e) => return Err(e.into()),
     }
     let stat = shard.stat(&name)?;

@@ -182,7 +182,7 @@ impl<'a> Batch<'a> {
     pub fn add_blob(&self, bytes: &[u8]) -> Result<BlobId> {
         let id = BlobId(hash_bytes(bytes));
         self.bytes_hashed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if bytes.is_empty() || !self.claim_blob(&id)? {
+        if bytes.is_empty() || !self.claim_blob(&id, bytes.len() as u64)? {
             return Ok(id);
         }
         if let Some(staging) = &self.staging {
@@ -193,10 +193,11 @@ impl<'a> Batch<'a> {
     }
 
     /// Whether this caller is the first to bring the blob, here and in the
-    /// database. It then has to store it.
-    fn claim_blob(&self, id: &BlobId) -> Result<bool> {
+    /// database. It then has to store it. A file of the pool that has another
+    /// length is damaged, and is as good as none.
+    fn claim_blob(&self, id: &BlobId, size: u64) -> Result<bool> {
         if self.new_blobs.lock().expect("no holder of this lock panics").contains(&id.0)
-            || self.odb.contains(Kind::Blob, &id.0)?
+            || self.odb.blob_len(*id)? == Some(size)
         {
             return Ok(false);
         }
@@ -222,7 +223,7 @@ impl<'a> Batch<'a> {
             staging.dir.remove_file(&name)?;
             return Err(unstable(ingest));
         }
-        if !self.claim_blob(&id)? {
+        if !self.claim_blob(&id, size)? {
             staging.dir.remove_file(&name)?;
             return Ok((id, size));
         }
@@ -246,7 +247,7 @@ impl<'a> Batch<'a> {
         if size != ingest.stat.size {
             return Err(unstable(ingest));
         }
-        if self.claim_blob(&id)? && !self.is_dry() {
+        if self.claim_blob(&id, size)? && !self.is_dry() {
             let candidate = Candidate::new(ingest.at, ingest.name, ingest.stat, None);
             let is_full = self.links.insert(&mut self.links.shard(&id.0), Key::plain(id), candidate);
             if is_full {

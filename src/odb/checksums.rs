@@ -24,7 +24,8 @@ use std::sync::Mutex;
 
 use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, TableDefinition};
 
-use crate::disk::{Stat, Time};
+use crate::disk::durable::FILE_MODE;
+use crate::disk::{Dir, Stat, Time};
 use crate::id::{BlobId, ObjectId, hash_bytes};
 use crate::path::TreePath;
 
@@ -166,7 +167,11 @@ impl Checksums {
     /// damaged one is begun anew; one that cannot be had is done without.
     pub fn open(cache: &Path, tree_path: &Path) -> Checksums {
         let key = hash_bytes(tree_path.as_os_str().as_encoded_bytes());
-        let path = cache.join(format!("checksums-{key:.16}.redb"));
+        let name = format!("checksums-{key:.16}.redb");
+        let path = cache.join(&name);
+        // Made here, so that it has a mode of our choice whatever the mask is.
+        let made = Dir::open(cache).and_then(|dir| dir.append(name.as_bytes(), FILE_MODE));
+        drop(made);
         let create = || {
             let mut builder = redb::Builder::new();
             builder.set_cache_size(CACHE_LEN);

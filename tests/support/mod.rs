@@ -77,7 +77,8 @@ impl TestRepo {
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = clean(Command::new(CHASM), self.root.path());
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        let names_one = args.first().is_some_and(|first| first == "-R" || first == "init");
+        let of_program = args.iter().take_while(|arg| arg.as_bytes().starts_with(b"-"));
+        let names_one = args.iter().any(|arg| arg == "init") || of_program.into_iter().any(|arg| arg == "-R");
         if !names_one && self.path("repo").exists() {
             command.env("CHASM_REPO", self.path("repo"));
         }

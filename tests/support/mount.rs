@@ -38,6 +38,17 @@ impl Mount {
         Mount::make(at, &["-o", &format!("loop{options}"), &source], Some(image), what)
     }
 
+    /// A file system of a user-space program, which `mount` starts for an image
+    /// that `mkfs` has made.
+    pub fn user_space(at: &Path, mkfs: &str, size: u64, mount: &str, what: &str) -> Option<Mount> {
+        let image = at.with_extension("img");
+        std::fs::create_dir_all(at).ok()?;
+        std::fs::File::create(&image).ok()?.set_len(size).ok()?;
+        let script = format!("{mkfs} '{0}' && {mount} '{0}' '{1}'", image.display(), at.display());
+        sh(&script).map_err(|why| could_not_run(what, &why)).ok()?;
+        Some(Mount { at: at.to_owned(), image: Some(image) })
+    }
+
     fn make(at: &Path, args: &[&str], image: Option<PathBuf>, what: &str) -> Option<Mount> {
         if !is_root() {
             could_not_run(what, "only root can mount");

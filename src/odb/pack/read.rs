@@ -289,8 +289,11 @@ fn take_varint(bytes: &mut &[u8]) -> Result<u64, DamagedFile> {
         *bytes = rest;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
+            if byte == 0 && shift > 0 {
+                break;
+            }
             return Ok(value);
         }
     }
-    Err(DamagedFile::Inconsistent("has a record whose length is over the limit"))
+    Err(DamagedFile::Inconsistent("has a record whose length is over the limit or not in its shortest form"))
 }

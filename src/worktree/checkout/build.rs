@@ -24,6 +24,9 @@ use crate::worktree::{Error, Result, metadata};
 /// Entries made in one task, at most.
 const CHUNK: usize = 256;
 
+/// Seconds that every file system with Unix times can keep.
+const EVERYWHERE: std::ops::RangeInclusive<i64> = -(1 << 31)..=(1 << 31) - 1;
+
 /// Fills the empty directory `root` with a commit's tree.
 pub(super) fn build(
     odb: &Odb,
@@ -121,7 +124,19 @@ impl<'a> Maker<'a> {
                 || self.make_alone(dir, at, name, entry, &metadata),
             ),
             _ => self.make_alone(dir, at, name, entry, &metadata),
+        }?;
+        self.check_time(dir, at, name, entry)
+    }
+
+    /// Tells of a time that the file system has put within its range.
+    fn check_time(&self, dir: &Dir, at: &TreePath, name: &[u8], entry: &Entry) -> Result<()> {
+        if let Some(mtime) = entry.metadata.mtime.filter(|mtime| !EVERYWHERE.contains(&mtime.secs))
+            && dir.find(name)?.is_some_and(|stat| stat.mtime != mtime)
+        {
+            let what = "has a time that the file system cannot keep";
+            self.monitor.finding(Finding::partial(at.join(&entry.name), what));
         }
+        Ok(())
     }
 
     fn make_alone(&self, dir: &Dir, at: &Arc<TreePath>, name: &[u8], entry: &Entry, metadata: &Metadata) -> Result<()> {

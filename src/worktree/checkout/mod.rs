@@ -23,7 +23,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{Error, Result};
 use crate::diff::{ChangeKind, Differ};
-use crate::disk::durable::{Lock, LockMode};
+use crate::disk::durable::{Lock, LockMode, free_space};
 use crate::disk::{self, Dir, swap};
 use crate::id::TreeId;
 use crate::monitor::Monitor;
@@ -53,6 +53,9 @@ pub const INDEX_FILES: [&str; 16] = [
     "APKINDEX.tar.gz",
     "*.db",
 ];
+
+/// Bytes that a name takes in a directory, at the very least.
+const MIN_NAME_COST: u64 = 8;
 
 /// How a tree becomes a directory.
 #[derive(Clone, Debug)]
@@ -185,6 +188,9 @@ pub fn create(
     monitor: &dyn Monitor,
 ) -> Result<CheckoutReport> {
     let (parent, name) = split(target)?;
+    if options.paths.is_empty() {
+        check_space(&parent, commit)?;
+    }
     let mut staged = b".".to_vec();
     staged.extend_from_slice(&name[..name.len().min(200)]);
     staged.extend_from_slice(b".chasm-new");
@@ -228,6 +234,17 @@ pub fn update(
 ) -> Result<CheckoutReport> {
     let root = Dir::open(target)?;
     update::update(odb, old, commit, &root, options, monitor)
+}
+
+/// Refuses a tree that cannot fit, before anything is written. Its names alone
+/// take space; what its files take nobody knows, for they may be links or sparse.
+fn check_space(parent: &Dir, commit: &Commit) -> Result<()> {
+    let (free, all) = free_space(parent)?;
+    if all > 0 && commit.totals.files.saturating_mul(MIN_NAME_COST) > free {
+        let e = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        return Err(disk::Error::new("check out below", parent.path(), e).into());
+    }
+    Ok(())
 }
 
 /// The directory that `target` lies in, open, and its name there.

@@ -36,6 +36,9 @@ pub struct Known<'a> {
     pub tree: TreeId,
     /// A tree that an earlier run, which did not finish, was bringing it to.
     pub also: Option<TreeId>,
+    /// If `tree` was found there, and not put there: what was put there. Anything
+    /// else is foreign, and stays unless all that is foreign shall go.
+    pub tracked: Option<TreeId>,
 }
 
 pub(super) fn update(
@@ -50,7 +53,7 @@ pub(super) fn update(
     let (mut changes, mut dirs) = differences(&old, odb, commit.tree)?;
     if let Some(also) = old.also {
         // What the cut-off run made or changed and this one would not touch.
-        let midway = Known { source: odb, tree: also, also: None };
+        let midway = Known { source: odb, tree: also, also: None, tracked: None };
         let (back, more) = differences(&midway, odb, commit.tree)?;
         let known: std::collections::HashSet<_> = changes.iter().map(|change| change.path.clone()).collect();
         changes.extend(back.into_iter().filter(|change| !known.contains(&change.path)));
@@ -58,6 +61,15 @@ pub(super) fn update(
         dirs.extend(more);
     }
     changes.retain(|change| maker.wants(&change.path));
+    if let (Some(tracked), false) = (old.tracked, options.delete) {
+        let mut kept = Vec::with_capacity(changes.len());
+        for change in changes {
+            if change.new.is_some() || tree::find_path(odb, tracked, &change.path)?.is_some() {
+                kept.push(change);
+            }
+        }
+        changes = kept;
+    }
     let update = Update { maker, old, commit, options, dirs: Dirs::new(root)? };
     update.run(changes, dirs)
 }
@@ -151,6 +163,8 @@ impl Update<'_> {
             (_, None) => Step::Remove,
             (_, Some(new)) if !new.is_dir() && self.options.index_files.contains(&change.path) => Step::Index,
             (None, _) => Step::Add,
+            // What is to lie in it is added, and finds it there.
+            (Some(old), Some(new)) if new.is_dir() && !old.is_dir() => Step::Add,
             _ => Step::Replace,
         }
     }
