@@ -91,15 +91,19 @@ pub fn ls(context: &Context, args: LsArgs) -> Result<Exit> {
         }
     };
     let root = match repository.entry_at(found.commit, &path, revision.text())? {
-        None => repository.commit(found.commit)?.tree,
-        Some(Entry { node: Node::Dir { tree, .. }, .. }) => tree,
+        None => {
+            let commit = repository.commit(found.commit)?;
+            (commit.tree, commit.totals)
+        }
+        Some(Entry { node: Node::Dir { tree, totals }, .. }) => (tree, totals),
         Some(entry) => {
             print(&path, &entry)?;
             return Ok(Exit::Done);
         }
     };
-    let list = |at: &TreePath, id| -> Result<std::vec::IntoIter<(TreePath, Entry)>> {
-        let entries = tree::read_dir(repository.odb(), id, None)?;
+    // With the sums that are declared, or a small forged tree might never end.
+    let list = |at: &TreePath, (id, totals)| -> Result<std::vec::IntoIter<(TreePath, Entry)>> {
+        let entries = tree::read_dir(repository.odb(), id, Some(totals))?;
         let named: Vec<_> = entries.into_iter().map(|entry| (at.join(&entry.name), entry)).collect();
         Ok(named.into_iter())
     };
@@ -111,8 +115,8 @@ pub fn ls(context: &Context, args: LsArgs) -> Result<Exit> {
             continue;
         };
         print(&at, &entry)?;
-        if let (true, Node::Dir { tree, .. }) = (args.recursive, &entry.node) {
-            stack.push(list(&at, *tree)?);
+        if let (true, Node::Dir { tree, totals }) = (args.recursive, &entry.node) {
+            stack.push(list(&at, (*tree, *totals))?);
         }
     }
     Ok(Exit::Done)

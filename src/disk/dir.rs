@@ -288,6 +288,13 @@ impl Dir {
             Ok(()) => Ok(()),
             // File systems without the flag: the same by link and unlink.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                // Directories have no links, but replace none but empty ones either.
+                if from.stat(old)?.kind == FileKind::Dir {
+                    return match self.find(new)? {
+                        Some(_) => Err(self.fail("rename to", new, Errno::EXIST)),
+                        None => self.rename_from(from, old, new),
+                    };
+                }
                 self.link_from(from, old, new)?;
                 from.remove_file(old)
             }
