@@ -489,10 +489,13 @@ impl Odb {
         }
         // Large blobs lie in the pool, small ones in packs; either may be found
         // at the other place as well, and packs check what they give.
-        if size >= self.pool_threshold
-            && let Some(reader) = self.open_in_pool(id, size)?
-        {
-            return Ok(reader);
+        if size >= self.pool_threshold {
+            match self.open_in_pool(id, size) {
+                Ok(Some(reader)) => return Ok(reader),
+                Err(e @ Error::Disk(_)) => return Err(e),
+                // Missing or damaged there: perhaps a pack has it.
+                Ok(None) | Err(_) => {}
+            }
         }
         let packed = if size <= pack::MAX_PACKED_LEN { self.find(Kind::Blob, &id.0) } else { Ok(None) };
         match packed {
@@ -507,7 +510,7 @@ impl Odb {
     }
 
     fn open_in_pool(&self, id: BlobId, size: u64) -> Result<Option<BlobReader>> {
-        let Some((file, stat, place)) = self.pool.find(&id.0)? else { return Ok(None) };
+        let Some((file, stat, place)) = self.pool.find(&id.0, size)? else { return Ok(None) };
         if stat.size != size {
             let why = format!("it has {} bytes instead of {size}", stat.size);
             return Err(Error::Corrupt { kind: Kind::Blob, id: id.0, place, why });

@@ -217,7 +217,7 @@ impl<'a> Placer<'a> {
     }
 
     fn fill(&self, dir: &Dir, name: &[u8], file: &File, spec: FileSpec<'_>) -> Result<Placement> {
-        let from_pool = |damage: Error| match self.odb.pool.find(&spec.blob.0)? {
+        let from_pool = |damage: Error| match self.odb.pool.find(&spec.blob.0, spec.size)? {
             Some((pool_file, stat, place)) => self.copy_from_pool(dir, name, file, spec, &pool_file, &stat, place),
             None => Err(damage),
         };

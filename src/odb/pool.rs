@@ -109,20 +109,33 @@ impl Pool {
         Ok(self.shards[usize::from(first)].get_or_init(|| dir))
     }
 
-    /// Opens a file that holds the blob: the plain one, else any twin. Also
-    /// returns its path within the repository.
-    pub(super) fn find(&self, id: &ObjectId) -> Result<Option<(File, Stat, String)>> {
+    /// Opens a file that holds a blob of this length: the plain one, else any twin,
+    /// else a plain one that is damaged. Also returns its path within the
+    /// repository.
+    pub(super) fn find(&self, id: &ObjectId, size: u64) -> Result<Option<(File, Stat, String)>> {
         let first = id.as_bytes()[0];
         let Some(shard) = self.shard(first)? else { return Ok(None) };
-        let plain = Key::plain(BlobId(*id)).name();
-        let place = |name: &[u8]| format!("pool/{first:02x}/{}", String::from_utf8_lossy(name));
-        match shard.open_file(&plain) {
-            Ok((file, stat)) => Ok(Some((file, stat, place(&plain)))),
-            Err(e) if e.is_not_found() => Ok(None),
+        let open = |name: &[u8]| match shard.open_file(name) {
+            Ok((file, stat)) => {
+                let place = format!("pool/{first:02x}/{}", String::from_utf8_lossy(name));
+                Ok(Some((file, stat, place)))
+            }
             // A directory or a fifo in its place holds no blob.
             Err(e) if e.is_vanished() => Ok(None),
-            Err(e) => Err(e.into()),
+            Err(e) => Err(e),
+        };
+        let plain_name = Key::plain(BlobId(*id)).name();
+        let plain = open(&plain_name)?;
+        if plain.as_ref().is_some_and(|(_, stat, _)| stat.size == size) {
+            return Ok(plain);
         }
+        let twins = [&plain_name[..], b"."].concat();
+        for (name, _) in shard.names()?.iter().filter(|(name, _)| name.starts_with(&twins)) {
+            if let Some(twin) = open(name)?.filter(|(_, stat, _)| stat.size == size) {
+                return Ok(Some(twin));
+            }
+        }
+        Ok(plain)
     }
 
     /// What the file system says of the plain file of a blob.
