@@ -264,7 +264,7 @@ pub fn as_nobody(repo: &TestRepo, args: &str) -> Option<Run> {
 #[test]
 fn o13_an_object_that_may_not_be_read_is_a_matter_of_permission() {
     let (repo, [x, _]) = pooled();
-    fs::set_permissions(&x, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&x, fs::Permissions::from_mode(0o0)).unwrap();
     let name = x.file_name().unwrap().to_str().unwrap();
     match as_nobody(&repo, "cat main:x") {
         Some(run) => drop(run.exits(6).names(name)),

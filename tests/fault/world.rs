@@ -126,7 +126,7 @@ fn w5_what_may_not_be_read_fails_the_commit_and_is_named() {
         repo.write("secret = s\nclosed/inner = c\nz = 1");
         let path = repo.path("tree").join(name);
         let mode = fs::metadata(&path).unwrap().permissions();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
         let before = repo.chasm("log --ids").ok().line();
         let run = if is_root() {
             let own = repo.shell("chown -R 65534:65534 repo && cp -a tree theirs && chmod 755 theirs");
