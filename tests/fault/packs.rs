@@ -200,7 +200,8 @@ fn p5_a_size_that_is_not_the_frames_is_refused_before_memory_is_taken() {
 fn p6_deltas_without_a_base_or_in_a_circle_are_refused() {
     let frame = zstd::bulk::compress("f".repeat(3000).as_bytes(), 1).unwrap();
     let other = hash_bytes(b"other");
-    let cases: [&dyn Fn(&mut Pack, ObjectId); 6] = [
+    type Spoil<'s> = &'s dyn Fn(&mut Pack, ObjectId);
+    let cases: [Spoil<'_>; 6] = [
         // The base is missing; itself; a circle of two.
         &|pack, id| pack.raw(id, &compressed(id, 3000, Some((1, other)), &frame)),
         &|pack, id| pack.raw(id, &compressed(id, 3000, Some((1, id)), &frame)),

@@ -196,9 +196,17 @@ impl<'a> Maker<'a> {
 
     /// A name that another entry has taken: the file system does not tell them
     /// apart.
-    pub fn collision(&self, path: TreePath) {
-        let what = "is the same name as another on this file system; not made";
-        self.monitor.finding(Finding::partial(path, what));
+    pub fn collision(&self, dir: &Dir, at: &TreePath, name: &[u8]) -> Result<()> {
+        let inode = dir.find(name)?.map(|stat| stat.inode());
+        let mut what = "is the same name as another on this file system; not made".to_owned();
+        for (other, _) in dir.names()? {
+            if other != name && dir.find(&other)?.map(|stat| stat.inode()) == inode {
+                let other = crate::path::Escaped(&other);
+                what = format!("is the same name as '{other}' on this file system; not made");
+            }
+        }
+        self.monitor.finding(Finding::partial(at.join(name), what));
+        Ok(())
     }
 }
 
@@ -272,7 +280,7 @@ impl Build<'_, '_> {
             if !e.is_exists() {
                 return Err(e.into());
             }
-            self.maker.collision(at);
+            self.maker.collision(&parent.dir, &parent.at, &entry.name)?;
             return self.done(parent);
         }
         let dir = parent.dir.open_dir(&entry.name)?;
@@ -286,7 +294,7 @@ impl Build<'_, '_> {
             self.maker.monitor.check()?;
             match self.maker.make(&directory.dir, &directory.at, &entry.name, entry) {
                 Err(Error::Disk(e) | Error::Odb(crate::odb::Error::Disk(e))) if e.is_exists() => {
-                    self.maker.collision(directory.at.join(&entry.name));
+                    self.maker.collision(&directory.dir, &directory.at, &entry.name)?;
                 }
                 made => made?,
             }
