@@ -79,6 +79,9 @@ _chasm() {
             chasm__subcmd__config,list)
                 cmd="chasm__subcmd__config__subcmd__list"
                 ;;
+            chasm__subcmd__config,seal)
+                cmd="chasm__subcmd__config__subcmd__seal"
+                ;;
             chasm__subcmd__config,set)
                 cmd="chasm__subcmd__config__subcmd__set"
                 ;;
@@ -300,7 +303,7 @@ _chasm() {
             return 0
             ;;
         chasm__subcmd__config)
-            opts="-C -q -h --repo --json --quiet --help get set unset list"
+            opts="-C -q -h --repo --json --quiet --help get set unset list seal"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,6 +347,28 @@ _chasm() {
             return 0
             ;;
         chasm__subcmd__config__subcmd__list)
+            opts="-C -q -h --repo --json --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --repo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        chasm__subcmd__config__subcmd__seal)
             opts="-C -q -h --repo --json --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

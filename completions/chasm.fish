@@ -201,15 +201,16 @@ complete -c chasm -n "__fish_chasm_using_subcommand du" -s C -d 'Run as if start
 complete -c chasm -n "__fish_chasm_using_subcommand du" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand du" -s q -l quiet -d 'Say nothing but answers and errors'
 complete -c chasm -n "__fish_chasm_using_subcommand du" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s C -d 'Run as if started in DIR' -r -F
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -l json -d 'Print JSON, one object a line, for programs'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s q -l quiet -d 'Say nothing but answers and errors'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "get" -d 'Print the value of a key; exit code 1 if it is not set'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "set" -d 'Set a key'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "unset" -d 'Take a key away, back to the default'
-complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list" -f -a "list" -d 'Print all keys that are set'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -s C -d 'Run as if started in DIR' -r -F
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -l json -d 'Print JSON, one object a line, for programs'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -s q -l quiet -d 'Say nothing but answers and errors'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -f -a "get" -d 'Print the value of a key; exit code 1 if it is not set'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -f -a "set" -d 'Set a key'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -f -a "unset" -d 'Take a key away, back to the default'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -f -a "list" -d 'Print all keys that are set'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and not __fish_seen_subcommand_from get set unset list seal" -f -a "seal" -d 'Accept a configuration that was edited by hand; fsck takes it for damage until then'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from get" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from get" -s C -d 'Run as if started in DIR' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from get" -l json -d 'Print JSON, one object a line, for programs'
@@ -230,6 +231,11 @@ complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subc
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from list" -l json -d 'Print JSON, one object a line, for programs'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but answers and errors'
 complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from seal" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F
+complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from seal" -s C -d 'Run as if started in DIR' -r -F
+complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from seal" -l json -d 'Print JSON, one object a line, for programs'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from seal" -s q -l quiet -d 'Say nothing but answers and errors'
+complete -c chasm -n "__fish_chasm_using_subcommand config; and __fish_seen_subcommand_from seal" -s h -l help -d 'Print help'
 complete -c chasm -n "__fish_chasm_using_subcommand complete" -l man -d 'Where man pages go' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand complete" -l completions -d 'Where completions go' -r -F
 complete -c chasm -n "__fish_chasm_using_subcommand complete" -l repo -d 'The repository, bare or a work tree that contains one; found upwards from here if not given' -r -F

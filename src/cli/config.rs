@@ -47,6 +47,8 @@ enum Action {
     },
     /// Print all keys that are set
     List,
+    /// Accept a configuration that was edited by hand; fsck takes it for damage until then
+    Seal,
 }
 
 pub fn run(context: &Context, args: Args) -> Result<Exit> {
@@ -75,6 +77,7 @@ pub fn run(context: &Context, args: Args) -> Result<Exit> {
                 repository.write_config(&document.to_string())?;
             }
         }
+        Action::Seal => repository.write_config(&document.to_string())?,
         Action::List => {
             for (table, item) in document.iter() {
                 let Some(entries) = item.as_table_like() else { continue };

@@ -1,7 +1,18 @@
 //! The configuration of a repository: TOML, every key optional.
+//!
+//! Its last line is a comment that carries the SHA-256 of all before it:
+//!
+//! ```text
+//! # checksum <64 hex>
+//! ```
+//!
+//! A flipped bit can turn a number into another that is just as valid, so fsck
+//! compares it. Whoever edits the file by hand is taken at his word by everything
+//! but fsck, and tells it with `chasm config seal` that the edit was meant.
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::hash_bytes;
 use crate::object::Policy;
 use crate::odb::DEFAULT_POOL_THRESHOLD;
 
@@ -124,6 +135,25 @@ impl Config {
     }
 }
 
+/// How the line with the checksum begins.
+const SEAL: &str = "# checksum ";
+
+/// Puts the line with the checksum behind a configuration, in place of any there.
+pub fn seal(text: &str) -> String {
+    let mut sealed = String::new();
+    for line in text.lines().filter(|line| !line.starts_with(SEAL)) {
+        sealed.push_str(line);
+        sealed.push('\n');
+    }
+    let checksum = hash_bytes(sealed.as_bytes());
+    format!("{sealed}{SEAL}{checksum}\n")
+}
+
+/// Whether a configuration is byte for byte as it was sealed.
+pub fn is_sealed(text: &str) -> bool {
+    seal(text) == text
+}
+
 /// Reads a time span like `24h`, `30d`, `90m`, `0`.
 pub fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
     let text = text.trim();
@@ -169,6 +199,14 @@ mod tests {
         assert!(Config::parse(b"[pool]\n\nthresh = 1\n").unwrap_err().starts_with("line 3"));
         assert!(Config::parse(b"[commit]\npolicy = \"nonsense\"\n").unwrap_err().contains("commit.policy"));
         assert!(Config::parse(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_seal_fits_one_text_alone() {
+        let sealed = seal("[pool]\nthreshold = 4096");
+        assert!(is_sealed(&sealed) && seal(&sealed) == sealed);
+        assert!(Config::parse(sealed.as_bytes()).is_ok());
+        assert!(!is_sealed(&sealed.replace("4096", "4097")) && !is_sealed("") && is_sealed(&seal("")));
     }
 
     #[test]

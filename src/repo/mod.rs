@@ -25,7 +25,7 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 pub use checkouts::{Checkout, CheckoutRecord};
-pub use config::{Config, parse_duration, parse_size};
+pub use config::{Config, parse_duration, parse_size, seal};
 pub use fsck::{FsckOptions, FsckReport, Problem};
 pub use gc::{GcOptions, GcReport};
 pub use history::{History, Logged};
@@ -181,7 +181,7 @@ impl Repository {
                 dir.remove_file(stale)?;
             }
         }
-        dir.replace_durably(b"config", options.config.to_toml().as_bytes())?;
+        dir.replace_durably(b"config", config::seal(&options.config.to_toml()).as_bytes())?;
         Refs::create(&dir, &head)?;
         // The format file last: with it, the repository is one.
         dir.replace_durably(b"format", format!("{FORMAT}\n").as_bytes())?;
@@ -261,10 +261,10 @@ impl Repository {
         Ok(self.odb.commit(id)?)
     }
 
-    /// Replaces the configuration, keeping the text as it was written.
+    /// Replaces the configuration, keeping the text as it was written, and seals it.
     pub fn write_config(&self, text: &str) -> Result<()> {
         Config::parse(text.as_bytes()).map_err(|e| Error::Config(e.to_string()))?;
-        Ok(self.dir.replace_durably(b"config", text.as_bytes())?)
+        Ok(self.dir.replace_durably(b"config", config::seal(text).as_bytes())?)
     }
 
     /// The text of the configuration.

@@ -42,7 +42,11 @@ const GOLDEN: [Golden; 14] = [
     Golden { name: "journal", write: || refs_file("journal"), read: read_journal },
     Golden { name: "checkout", write: || samples::checkout_record().encode(), read: read_checkout },
     Golden { name: "checksums", write: write_checksums, read: read_checksums },
-    Golden { name: "config", write: || samples::config().to_toml().into_bytes(), read: read_config },
+    Golden {
+        name: "config",
+        write: || chasm::repo::seal(&samples::config().to_toml()).into_bytes(),
+        read: read_config,
+    },
     Golden { name: "manifest-json", write: || samples::manifest(Format::Json), read: read_json },
     Golden { name: "manifest-mtree", write: || samples::manifest(Format::Mtree), read: read_mtree },
     Golden { name: "manifest-sha256sums", write: || samples::manifest(Format::Sha256sums), read: read_sums },

@@ -17,7 +17,7 @@ fn small() -> Fixture {
     fixture.write("a", b"first");
     fixture.write("d/b", b"second");
     // Above the threshold of the pool, and yet all of its bits can be tried.
-    fs::write(fixture.repo_path().join("config"), "[pool]\nthreshold = 40\n").unwrap();
+    fixture.repository.write_config("[pool]\nthreshold = 40\n").unwrap();
     let fixture = Fixture::reopened(fixture);
     fixture.write("d/c", &noise(3, 50));
     fixture.commit("main");

@@ -143,6 +143,10 @@ impl Repository {
     pub fn fsck(&self, options: &FsckOptions, monitor: &dyn Monitor) -> Result<FsckReport> {
         let mut problems = Vec::new();
         let _lock = self.keep_from_deletion()?;
+        if !super::config::is_sealed(&self.config_text()?) {
+            let what = "is not what chasm wrote; if it was edited, 'chasm config seal' accepts it";
+            problems.push(Problem::at(Severity::Damage, "config", what));
+        }
         let mut roots = self.check_refs(&mut problems)?;
         let checkouts = self.check_checkouts(&mut problems)?;
         roots.extend(checkouts.into_iter().map(|id| (id, format!("@{id:.12}"))));
