@@ -149,6 +149,7 @@ fn repo_code(error: &anyhow::Error) -> Option<Exit> {
     Some(match find::<repo::Error>(error)? {
         repo::Error::TooNew { .. } => Exit::TooNew,
         repo::Error::DamagedRecord(_) => Exit::Damage,
+        repo::Error::OtherRef { .. } => Exit::Trust,
         repo::Error::Disk(_) => Exit::Resources,
         repo::Error::Odb(_) | repo::Error::Refs(_) => return None,
         _ => Exit::Usage,

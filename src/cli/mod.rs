@@ -44,6 +44,8 @@ pub enum Exit {
     Usage = 2,
     /// Something stored is damaged or missing.
     Damage = 3,
+    /// Something is not what it is passed off as.
+    Trust = 4,
     /// The system failed: no space, no permission, an I/O error.
     Resources = 6,
     /// Somebody else is at work.
@@ -85,7 +87,7 @@ Environment:
 #[derive(Parser)]
 #[command(name = "chasm", version, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 damage, 6 resources, 7 busy, 8 too new, \
+    after_help = "Exit codes: 0 done, 1 the answer is no, 2 usage, 3 damage, 4 trust, 6 resources, 7 busy, 8 too new, \
     9 done in part, 130 interrupted. See chasm(7).",
     after_long_help = AFTER_HELP
 )]

@@ -113,6 +113,16 @@ pub enum Error {
         /// The revision looked at.
         revision: String,
     },
+    /// A commit is bound to other refs than the one that names it.
+    #[error("'{name}' names commit {commit}, which may only appear as {bound}")]
+    OtherRef {
+        /// The ref that names it.
+        name: RefName,
+        /// The commit.
+        commit: CommitId,
+        /// The refs it may appear under.
+        bound: String,
+    },
     /// A record of a checkout is damaged.
     #[error("the record of checkout '{0}' is damaged")]
     DamagedRecord(String),

@@ -178,10 +178,12 @@ impl Repository {
             let name = refs.head().clone();
             let commit =
                 refs.get(&name).ok_or_else(|| Error::NoSuchRevision(format!("commit on {} yet", name.short())))?;
+            self.check_binding(&name, commit)?;
             return Ok(Resolved { commit, name: Some(name) });
         }
         if let Some(name) = refs.resolve(base) {
             let commit = refs.get(&name).ok_or_else(|| nothing(revision))?;
+            self.check_binding(&name, commit)?;
             return Ok(Resolved { commit, name: Some(name) });
         }
         if let Ok(id) = base.parse::<CommitId>() {
@@ -202,6 +204,16 @@ impl Repository {
             1 => Ok(Resolved { commit: CommitId(candidates.remove(0)), name: None }),
             _ => Err(Error::Ambiguous { prefix: prefix.to_owned(), candidates }),
         }
+    }
+
+    /// Whether a commit may appear under this name: the state of one archive must
+    /// not be passed off as that of another.
+    fn check_binding(&self, name: &RefName, id: CommitId) -> Result<()> {
+        let bound = self.commit(id)?.refs;
+        if bound.is_empty() || bound.iter().any(|allowed| allowed == name.as_str()) {
+            return Ok(());
+        }
+        Err(Error::OtherRef { name: name.clone(), commit: id, bound: bound.join(", ") })
     }
 
     fn ancestor(&self, mut commit: CommitId, count: u32, revision: &Revision) -> Result<CommitId> {

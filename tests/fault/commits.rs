@@ -117,7 +117,6 @@ fn o6_a_tree_is_no_commit_though_the_bytes_are_there() {
 }
 
 #[test]
-#[ignore = "comes due with signed statements: nothing binds commits to names yet"]
 fn t32_a_commit_bound_to_another_name_is_not_trusted() {
     let repo = TestRepo::holding("a/x = hello");
     let mut forge = Forge::new();
