@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::adopt::{Adoptions, Candidate};
 use super::pack::{Class, FinishedPack, MAX_DELTA_DEPTH, PackWriter};
-use super::pool::Key;
+use super::pool::{Key, agrees};
 use super::{Error, Odb, Result, TreeSource, WriteLock};
 use crate::compress::DEFAULT_LEVEL;
 use crate::disk::durable::{DIR_MODE, Lock, LockMode, SYNCFS_FROM, sync};
@@ -247,14 +247,44 @@ impl<'a> Batch<'a> {
         if size != ingest.stat.size {
             return Err(unstable(ingest));
         }
-        if self.claim_blob(&id, size)? && !self.is_dry() {
-            let candidate = Candidate::new(ingest.at, ingest.name, ingest.stat, None);
-            let is_full = self.links.insert(&mut self.links.shard(&id.0), Key::plain(id), candidate);
+        let is_new = self.claim_blob(&id, size)?;
+        if self.is_dry() {
+            return Ok((id, size));
+        }
+        // A file whose content is known serves as the twin for its own metadata, so
+        // that a checkout of this tree has nothing left to write.
+        let twin = Key::twin(id, ingest.metadata, 0);
+        let mut pending = self.links.shard(&id.0);
+        if is_new || !self.is_served(&pending, &twin, ingest)? {
+            let key = if is_new { Key::plain(id) } else { twin };
+            let candidate = Candidate::new(ingest.at, ingest.name, ingest.stat, twin.fingerprint);
+            let is_full = self.links.insert(&mut pending, key, candidate);
+            drop(pending);
             if is_full {
                 self.make_links(&crate::monitor::Silent)?;
             }
         }
         Ok((id, size))
+    }
+
+    /// Whether the pool has, or will have, a file of this content and metadata.
+    fn is_served(&self, pending: &HashMap<Key, Candidate>, twin: &Key, ingest: &Ingest<'_>) -> Result<bool> {
+        let shard = self.odb.pool.shard(twin.blob.as_bytes()[0])?;
+        for key in [Key::plain(twin.blob), *twin] {
+            if pending.get(&key).is_some_and(|candidate| candidate.fingerprint == twin.fingerprint) {
+                return Ok(true);
+            }
+            let name = key.name();
+            if let Some(shard) = shard
+                && let Some(stat) = shard.find(&name)?
+            {
+                let wanted = ingest.metadata;
+                if agrees(shard, &name, &stat, ingest.stat.size, wanted, !wanted.xattrs.is_empty())? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Links the files collected so far into the pool.
