@@ -15,8 +15,9 @@ use rustix::io::Errno;
 
 use super::Result;
 use super::pool::{Key, Pool};
-use crate::disk::{Dir, Stat, Time};
-use crate::id::ObjectId;
+use crate::disk::durable::sync;
+use crate::disk::{self, Dir, Stat, Time, place};
+use crate::id::{Hasher, ObjectId};
 use crate::monitor::Monitor;
 use crate::path::TreePath;
 
@@ -153,4 +154,37 @@ fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool
     // Replaced by somebody since: not the file that was hashed.
     shard.remove_file(&name)?;
     Ok(false)
+}
+
+/// Brings in by copy what cannot be linked: it lies on another file system, or
+/// has as many names as its own allows.
+fn copy(dir: &Dir, shard: &Dir, key: &Key, name: &[u8], candidate: &Candidate) -> Result<bool> {
+    let (source, stat) = match dir.open_file(&candidate.name) {
+        Ok(opened) => opened,
+        Err(e) if e.is_vanished() => return Ok(false),
+        Err(e) => return Err(e.into()),
+    };
+    let staged = [name, format!(".new-{}", std::process::id()).as_bytes()].concat();
+    if shard.find(&staged)?.is_some() {
+        shard.remove_file(&staged)?;
+    }
+    let file = shard.create(&staged, 0o600)?;
+    let path = shard.path_of(&staged);
+    let mut hasher = Hasher::new();
+    let sparse = stat.allocated < stat.size;
+    let from = dir.path_of(&candidate.name);
+    let size = place::copy(&source, &from, &file, &path, stat.size, sparse, |bytes| hasher.update(bytes))?;
+    if size != candidate.size || hasher.finish() != key.blob.0 {
+        shard.remove_file(&staged)?;
+        return Ok(false);
+    }
+    place::set_file_meta(&file, &path, Some(stat.mode), None, Some(stat.mtime))?;
+    sync(&file, &path)?;
+    shard.rename_from(shard, &staged, name)?;
+    Ok(true)
+}
+
+/// Whether hard links cannot be had here, whatever the file.
+pub(super) fn is_link_refused(e: &disk::Error) -> bool {
+    e.is(Errno::XDEV) || e.is(Errno::PERM) || e.is(Errno::OPNOTSUPP) || e.is(Errno::NOSYS)
 }

@@ -102,7 +102,12 @@ impl<'a> Batch<'a> {
         sweep(&incoming)?;
         let mut batch = Batch::dry(odb);
         batch.staging = Some(Staging::create(incoming)?);
-        batch.tree = tree;
+        // What lies elsewhere as a whole is stored as if nobody had asked for links.
+        let device = odb.pool.dir().stat_self()?.dev;
+        batch.tree = match tree {
+            Some(tree) if tree.stat_self()?.dev == device => Some(tree),
+            _ => None,
+        };
         Ok(batch)
     }
 

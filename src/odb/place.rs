@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-use super::adopt::{Adoptions, Candidate};
+use super::adopt::{Adoptions, Candidate, is_link_refused};
 use super::pool::{Key, agrees};
 use super::{Error, Odb, Result};
 use crate::disk::meta::write_xattr;
@@ -344,10 +344,6 @@ impl Write for HashSink<'_> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-fn is_link_refused(e: &disk::Error) -> bool {
-    e.is(Errno::XDEV) || e.is(Errno::PERM) || e.is(Errno::OPNOTSUPP) || e.is(Errno::NOSYS)
 }
 
 fn no_link(dir: &Dir, name: &[u8], why: String) -> Error {
