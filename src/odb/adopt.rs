@@ -79,8 +79,15 @@ impl Adoptions {
 
     /// Syncs the tree below `root` and links everything collected into the pool.
     /// Returns the candidates that are no longer what they were, which therefore
-    /// have no place in the pool; a name that is taken is no such case.
-    pub fn link_all(&self, root: &Dir, pool: &Pool, monitor: &dyn Monitor) -> Result<Vec<(Key, Candidate)>> {
+    /// have no place in the pool; a name that is taken is no such case. What the
+    /// pool `must_have` it copies where it cannot link.
+    pub fn link_all(
+        &self,
+        root: &Dir,
+        pool: &Pool,
+        must_have: bool,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<(Key, Candidate)>> {
         // Nobody adds to a shard until its links are made, or an entry of the same
         // content would find it neither here nor there.
         let mut shards: Vec<_> =
@@ -99,7 +106,7 @@ impl Adoptions {
                 let mut changed = Vec::new();
                 for links in groups {
                     monitor.check()?;
-                    link_dir(root, pool, links, &mut changed)?;
+                    link_dir(root, pool, links, must_have, &mut changed)?;
                 }
                 Ok(changed)
             };
@@ -113,7 +120,13 @@ impl Adoptions {
     }
 }
 
-fn link_dir(root: &Dir, pool: &Pool, links: &[(Key, Candidate)], changed: &mut Vec<(Key, Candidate)>) -> Result<()> {
+fn link_dir(
+    root: &Dir,
+    pool: &Pool,
+    links: &[(Key, Candidate)],
+    must_have: bool,
+    changed: &mut Vec<(Key, Candidate)>,
+) -> Result<()> {
     let Some((_, first)) = links.first() else { return Ok(()) };
     let dir = match root.open_below(&first.dir) {
         Ok(dir) => dir,
@@ -124,14 +137,14 @@ fn link_dir(root: &Dir, pool: &Pool, links: &[(Key, Candidate)], changed: &mut V
         Err(e) => return Err(e.into()),
     };
     for (key, candidate) in links {
-        if !link(&dir, pool, key, candidate)? {
+        if !link(&dir, pool, key, candidate, must_have)? {
             changed.push((*key, candidate.clone()));
         }
     }
     Ok(())
 }
 
-fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool> {
+fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate, must_have: bool) -> Result<bool> {
     let shard = pool.shard_for_writing(key.blob.as_bytes()[0])?;
     let name = key.name();
     match shard.link_from(dir, &candidate.name, &name) {
@@ -143,6 +156,9 @@ fn link(dir: &Dir, pool: &Pool, key: &Key, candidate: &Candidate) -> Result<bool
             // Another length than the blob has: damaged, and here is a whole one.
             shard.remove_file(&name)?;
             shard.link_from(dir, &candidate.name, &name)?;
+        }
+        Err(e) if (is_link_refused(&e) || e.is(Errno::MLINK)) && must_have => {
+            return copy(dir, shard, key, &name, candidate);
         }
         Err(e) if e.is_vanished() || e.is(Errno::MLINK) => return Ok(false),
         Err(e) => return Err(e.into()),

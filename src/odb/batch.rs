@@ -295,7 +295,7 @@ impl<'a> Batch<'a> {
     /// Links the files collected so far into the pool.
     fn make_links(&self, monitor: &dyn Monitor) -> Result<()> {
         let Some(tree) = self.tree.filter(|_| !self.links.is_empty()) else { return Ok(()) };
-        match self.links.link_all(tree, &self.odb.pool, monitor)?.first() {
+        match self.links.link_all(tree, &self.odb.pool, true, monitor)?.first() {
             Some((_, candidate)) => Err(Error::Unstable(candidate.dir.join(&candidate.name).to_string())),
             None => Ok(()),
         }

@@ -325,7 +325,7 @@ impl<'a> Placer<'a> {
     /// finds it there.
     pub fn adopt(&self, monitor: &dyn Monitor) -> Result<()> {
         // What somebody has replaced meanwhile simply is not adopted.
-        match self.adoptions.link_all(self.root, &self.odb.pool, monitor) {
+        match self.adoptions.link_all(self.root, &self.odb.pool, false, monitor) {
             // A pool that is only to be read: the tree is whole without it.
             Err(Error::Disk(e)) if e.is(Errno::ACCESS) || e.is(Errno::ROFS) || is_link_refused(&e) => Ok(()),
             linked => linked.map(drop),
