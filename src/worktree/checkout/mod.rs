@@ -1,7 +1,7 @@
 //! A tree becomes a directory.
 //!
 //! A directory that does not exist is built beside its place by all cores
-//! ([`build`]) and gets its name when it is whole. One that was checked out before
+//! ([`create`]) and gets its name when it is whole. One that was checked out before
 //! is updated in place ([`update`]), touching only what changed, in the order that
 //! mirror users need: new files first, then replaced ones, then the files that
 //! tell clients what there is, deletions last. Or it is exchanged in one step.
