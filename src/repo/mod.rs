@@ -97,6 +97,9 @@ pub enum Error {
     /// A revision names nothing.
     #[error("there is no '{0}'")]
     NoSuchRevision(String),
+    /// The present branch has no commit.
+    #[error("there is no commit on '{0}' yet")]
+    Unborn(String),
     /// An abbreviated id fits several commits.
     #[error("'@{prefix}' fits {} commits", .candidates.len())]
     Ambiguous {

@@ -176,8 +176,7 @@ impl Repository {
         let base = revision.base.as_str();
         if base == "HEAD" || base == "@" {
             let name = refs.head().clone();
-            let commit =
-                refs.get(&name).ok_or_else(|| Error::NoSuchRevision(format!("commit on {} yet", name.short())))?;
+            let commit = refs.get(&name).ok_or_else(|| Error::Unborn(name.short().to_owned()))?;
             self.check_binding(&name, commit)?;
             return Ok(Resolved { commit, name: Some(name) });
         }
